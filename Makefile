@@ -1,0 +1,57 @@
+# Two commands matter: `make run` and `make test`. `make help` lists the rest.
+#
+# One selection of crates, targets and profile everywhere: another one would unify
+# features anew and compile RocksDB (half an hour of one core) a second time.
+FLAGS := --release --workspace --all-targets --locked
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PLUGIN_FLAGS := --manifest-path plugins/Cargo.toml --target-dir $(TARGET)/plugins-native --locked
+# Where libclang was unpacked without root, its place is written here.
+ENV := .tools/env
+WITH_ENV := if [ -f $(ENV) ]; then . ./$(ENV); fi;
+ARGS ?=
+
+.PHONY: help run test ci prepare build plugins fmt lint deny bench advisories clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: build plugins ## install what is missing, build, run the main job on the sample logs, stay up
+	@$(TARGET)/release/cairnlog demo $(ARGS)
+
+test: build plugins ## install what is missing, build, run every test
+	@$(WITH_ENV) cargo test $(FLAGS)
+	@$(WITH_ENV) cargo test $(PLUGIN_FLAGS)
+
+ci: prepare fmt lint deny test ## what continuous integration runs
+
+prepare: ## install what is missing: libclang for RocksDB's bindings, the wasm32 target
+	@scripts/install-libclang.sh
+	@scripts/install-wasm-target.sh
+
+build: prepare ## build the server, the tools and the tests
+	@echo "building Cairnlog (a first build takes about half an hour on two cores: RocksDB and wasmtime)"
+	@$(WITH_ENV) cargo build $(FLAGS)
+
+plugins: build ## build the plugins from source to components in target/plugins
+	@scripts/build-plugins.sh
+
+fmt:
+	@cargo fmt --all --check
+	@cargo fmt --manifest-path plugins/Cargo.toml --all --check
+
+lint:
+	@$(WITH_ENV) cargo clippy $(FLAGS) -- -D warnings
+	@cargo clippy $(PLUGIN_FLAGS) --all-targets -- -D warnings
+
+deny:
+	@scripts/install-cargo-deny.sh
+	@PATH="$(CURDIR)/.tools/bin:$$PATH" cargo deny --locked check bans licenses sources
+
+bench: build plugins ## measure, and write the tables of docs/performance.md
+	@$(TARGET)/release/cairnlog-bench $(ARGS)
+
+advisories: ## check dependencies against the RustSec database (needs GitHub)
+	@cargo deny --locked check advisories
+
+clean: ## remove everything built, the data of the demo included
+	@rm -rf target data

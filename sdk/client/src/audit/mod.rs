@@ -1,0 +1,14 @@
+//! A whole tree, downloaded and recomputed.
+//!
+//! [`Recompute`] is the arithmetic: it says what it needs next, takes it, and in the end knows whether every entry, every
+//! tile and the signed root agree, and if not, what was altered first. [`Verifier::audit`](crate::Verifier::audit) feeds
+//! it from a log.
+
+mod fault;
+mod recompute;
+
+pub(crate) mod run;
+
+pub use fault::{Difference, Fault};
+pub use recompute::{Need, Recompute};
+pub use run::{Audit, Progress, Verdict};

@@ -1,0 +1,26 @@
+//! Every bound of the tree's wire formats, and why it has that value. Bounds of records stand with their modules
+//! ([`crate::path`], [`crate::event`]).
+
+/// Most bytes of one entry: a bundle stores the length in 16 bits (c2sp.org/tlog-tiles).
+pub const ENTRY_BYTES_MAX: usize = 65_535;
+
+/// Most entries of a bundle and hashes of a tile (c2sp.org/tlog-tiles).
+pub const TILE_WIDTH: u16 = 256;
+
+/// Highest tile level that a path may name (c2sp.org/tlog-tiles).
+pub const TILE_LEVEL_MAX: u8 = 63;
+
+/// Most bytes of an origin: cosignatures store its length in 8 bits (c2sp.org/tlog-cosignature).
+pub const ORIGIN_BYTES_MAX: usize = 255;
+
+/// Most hashes of a serialized proof (c2sp.org/tlog-proof).
+pub const PROOF_HASHES_MAX: usize = 63;
+
+/// Most signatures of a note. c2sp.org/signed-note asks for at least 16; Go's verifier stops at 100 too.
+pub const NOTE_SIGNATURES_MAX: usize = 100;
+
+/// Most bytes of a note: [`NOTE_SIGNATURES_MAX`] post-quantum signatures of up to 5 kB each, with room to spare.
+pub const NOTE_BYTES_MAX: usize = 1 << 20;
+
+/// Most bytes of a receipt: a note, an entry in base64 and a proof.
+pub const RECEIPT_BYTES_MAX: usize = NOTE_BYTES_MAX + (1 << 17);

@@ -1,0 +1,11 @@
+//! The tree half of the crate against published vectors, independent implementations and damaged input.
+#![allow(clippy::unwrap_used)]
+
+mod checkpoints;
+mod notes;
+mod oracle;
+mod paths;
+mod probes;
+mod proofs;
+mod receipts;
+mod vectors;

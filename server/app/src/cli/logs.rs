@@ -1,0 +1,79 @@
+//! `log create`, `log list`.
+
+use std::path::PathBuf;
+
+use cairnlog_client::{LogInfo, Mode, NewLog, Secret};
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::connect::{Connection, all};
+use super::exit::{Exit, Failure};
+use super::output::Shown;
+use super::sources::read_small;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Create a log, with a signing key of its own (role admin).
+    #[command(after_help = "Example:\n  cairnlog log create hr")]
+    Create {
+        /// 1 to 64 of a-z, 0-9 and -.
+        name: String,
+        /// The log's identity in checkpoints; by default the server's public host and /logs/NAME.
+        #[arg(long)]
+        origin: Option<String>,
+        /// A file of PRIVATE+KEY+… notes, one a line, to sign with; without it the server makes a key.
+        #[arg(long, value_name = "FILE")]
+        signing_keys: Option<PathBuf>,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// List the logs.
+    List {
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Create { name, origin, signing_keys, connection } => {
+            let signing_keys = signing_keys.map(|file| read_small(&file)).transpose()?;
+            let notes = |text: String| text.lines().filter(|line| !line.trim().is_empty()).map(Secret::new).collect();
+            let new = NewLog { origin, signing_keys: signing_keys.map(notes), ..NewLog::new(name) };
+            let log = connection.client()?.create_log(&new).await?;
+            connection.output.one(&mut std::io::stdout(), &log)?;
+        }
+        Command::List { connection } => {
+            let client = connection.client()?;
+            let logs = all(async |page| client.logs(page).await).await?;
+            connection.output.list(&mut std::io::stdout(), &logs)?;
+        }
+    }
+    Ok(Exit::Good)
+}
+
+impl Shown for LogInfo {
+    const COLUMNS: &'static [&'static str] = &["name", "origin", "tree size", "created", "verifier key"];
+
+    fn cells(&self) -> Vec<String> {
+        let size = self.tree_size.to_string();
+        vec![self.name.clone(), self.origin.clone(), size, self.created.clone(), self.verifier_key.clone()]
+    }
+
+    fn json(&self) -> Value {
+        let mode = match self.mode {
+            Mode::Records => "records",
+            Mode::Opaque => "opaque",
+        };
+        json!({
+            "name": self.name,
+            "origin": self.origin,
+            "mode": mode,
+            "private": self.private,
+            "verifier_key": self.verifier_key,
+            "verifier_keys": self.verifier_keys,
+            "tree_size": self.tree_size,
+            "created": self.created,
+        })
+    }
+}

@@ -1,0 +1,169 @@
+//! The command line: parses, runs one command, and ends with a stable exit code.
+//!
+//! Only `serve` and `demo` open a data directory; every other command is a client over HTTP, or reads files.
+
+mod batch;
+mod classes;
+mod connect;
+mod exit;
+mod ingest;
+mod limits;
+mod logs;
+pub(crate) mod output;
+mod plugins;
+mod proofs;
+mod records;
+mod serve;
+mod sources;
+mod tokens;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub(crate) use exit::{Exit, Failure};
+pub(crate) use serve::{log_to_stderr, stop_signal};
+
+use crate::demo;
+
+const EXAMPLES: &str = "\
+First steps:
+  cairnlog demo                                 the main job on sample logs, told step by step
+  cairnlog serve --data data/main               a server; prints its address and the first token
+  cairnlog log create hr                        a log on it
+  cairnlog plugin push target/plugins/*.wasm    plugins for it
+  cairnlog ingest --source aws trail.ndjson     records into it
+  cairnlog verify log http://127.0.0.1:8080/logs/hr --key VKEY
+
+Exit codes: 0 good, 1 tampered or refused, 2 incomplete, 3 cannot tell (network, unreadable, locked, wrong version),
+64 wrong usage.";
+
+/// A transparency log for audit-ready access logs: publicly verifiable, privately readable, lawfully erasable.
+#[derive(Parser)]
+#[command(name = "cairnlog", version, max_term_width = 110, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a server on a data directory.
+    Serve(serve::Args),
+    /// Show the main job on the sample logs, told step by step, then stay up to be tried.
+    Demo(demo::Args),
+    /// Create and list logs.
+    #[command(subcommand)]
+    Log(logs::Command),
+    /// Create, list and delete tokens.
+    #[command(subcommand)]
+    Token(tokens::Command),
+    /// Upload and list plugins.
+    #[command(subcommand)]
+    Plugin(plugins::Command),
+    /// Bind sources to pipelines and list them.
+    #[command(subcommand)]
+    Source(sources::Command),
+    /// Set and list retention classes.
+    #[command(subcommand)]
+    Class(classes::Command),
+    /// Send raw records from files or standard input to a source.
+    Ingest(ingest::Args),
+    /// Search records.
+    Search(records::SearchArgs),
+    /// Show one entry, opened.
+    Show(records::ShowArgs),
+    /// Fetch the receipt of an entry: a proof that needs no server to be checked.
+    Prove(proofs::ProveArgs),
+    /// Check receipts and whole logs against a log's public key.
+    #[command(subcommand)]
+    Verify(verify::Command),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// Runs the command line of this process.
+pub(crate) fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refusal) => {
+            // Help and version are asked for and go to stdout; if nobody reads it, nothing is lost.
+            let _ = refusal.print();
+            let exit = if refusal.use_stderr() { Exit::Usage } else { Exit::Good };
+            return exit.into();
+        }
+    };
+    let outcome = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(dispatch(cli.command)),
+        Err(error) => Err(Failure::cannot_tell(format!("the async runtime can't start: {error}"))),
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.report();
+            failure.exit.into()
+        }
+    }
+}
+
+async fn dispatch(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Serve(args) => serve::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Log(command) => logs::run(command).await,
+        Command::Token(command) => tokens::run(command).await,
+        Command::Plugin(command) => plugins::run(command).await,
+        Command::Source(command) => sources::run(command).await,
+        Command::Class(command) => classes::run(command).await,
+        Command::Ingest(args) => ingest::run(args).await,
+        Command::Search(args) => records::search(args).await,
+        Command::Show(args) => records::show(args).await,
+        Command::Prove(args) => proofs::prove(args).await,
+        Command::Verify(command) => verify::run(command).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "cairnlog", &mut std::io::stdout());
+            Ok(Exit::Good)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_token_of_the_environment_is_not_shown_in_help() {
+        let mut command = Cli::command();
+        let search = command.find_subcommand_mut("search").unwrap();
+        let token = search.get_arguments().find(|arg| arg.get_id() == "token").unwrap();
+        assert!(token.is_hide_env_values_set());
+    }
+
+    #[test]
+    fn what_has_no_meaning_is_refused() {
+        for line in [
+            "cairnlog",
+            "cairnlog ingest",
+            "cairnlog ingest --source s --batch 0 f",
+            "cairnlog ingest --source s --batch 10001 f",
+            "cairnlog search --order sideways",
+            "cairnlog show x",
+            "cairnlog verify log http://h/logs/l",
+            "cairnlog token create ci",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! `serve`: a server until it is told to stop.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::exit::{Exit, Failure};
+use crate::config::{self, Flags, LISTEN_DEFAULT};
+use crate::server::{Server, ServerError};
+
+const EXAMPLES: &str = "\
+Settings come from defaults, then the file, then CAIRNLOG_DATA, CAIRNLOG_LISTEN, CAIRNLOG_PUBLIC_HOST and
+CAIRNLOG_LOG, then flags. The file is TOML with the keys data, listen, public_host and log:
+
+  data = \"/var/lib/cairnlog\"
+  listen = \"0.0.0.0:8080\"
+  public_host = \"logs.example.com\"    # the origin of a new log is this and /logs/NAME
+  log = \"info\"                        # a level: error, warn, info, debug, trace
+
+When it takes requests, it prints one line of JSON on stdout. On the first start of a new directory that line holds
+\"admin_token\": keep it, it is shown this once. If CAIRNLOG_ADMIN_TOKEN is set (32 to 256 visible ASCII characters),
+that is a token with every role for this run instead, never stored: for tests and first steps.
+
+Examples:
+  cairnlog serve --data data/main
+  CAIRNLOG_LOG=debug cairnlog serve --data data/main --listen 127.0.0.1:0";
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The data directory; created if it is not there.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", help = format!("The address to listen on; port 0 takes a free one [default: {LISTEN_DEFAULT}]"))]
+    listen: Option<SocketAddr>,
+    /// A TOML file with settings.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
+    let flags = Flags { data: args.data, listen: args.listen, file: args.config };
+    let settings = config::load(&flags, config::env).map_err(|error| Failure::usage(error.to_string()))?;
+    log_to_stderr(&settings.log)?;
+    let stop = stop_signal()?;
+    let mut server = Server::start(&settings).await?;
+    let mut stdout = std::io::stdout().lock();
+    // Who started it may not listen; it serves all the same.
+    let _ = writeln!(stdout, "{}", server.ready_line()).and_then(|()| stdout.flush());
+    drop(stdout);
+    tracing::info!(url = server.url(), data = %settings.data.display(), "ready");
+    server.run_until(stop).await?;
+    tracing::info!("stopped");
+    Ok(Exit::Good)
+}
+
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
+        Self::cannot_tell(error.to_string())
+    }
+}
+
+/// Sends what the process logs to stderr: text for a person, JSON for a collector.
+pub(crate) fn log_to_stderr(filter: &str) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| Failure::usage(format!("CAIRNLOG_LOG is no level such as info: {error}")))?;
+    let terminal = std::io::stderr().is_terminal();
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal);
+    let set = if terminal { subscriber.try_init() } else { subscriber.json().try_init() };
+    set.map_err(|error| Failure::cannot_tell(format!("logging can't start: {error}")))
+}
+
+/// Resolves at the first SIGTERM or SIGINT from now on.
+pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
+    let listen = |kind| signal(kind).map_err(|error| Failure::cannot_tell(format!("signals can't be heard: {error}")));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,238 @@
+//! `source set`, `source list` (role integrator).
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use cairnlog_client::{
+    Bound, Client, NormalizerErrorPolicy, OnError, Pipeline, Plugin, Source, Stage,
+};
+use clap::{Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use super::connect::{LogConnection, all};
+use super::exit::{Exit, Failure};
+use super::limits::SMALL_FILE_BYTES_MAX;
+use super::output::Shown;
+
+const EXAMPLES: &str = "\
+A plugin is given as NAME, NAME@VERSION or sha256:HEX; NAME alone will do where one version of it is there.
+
+Example:
+  cairnlog source set aws --normalizer aws-cloudtrail \\
+    --redactor redact-fields=examples/pipelines/aws-cloudtrail.redact.json \\
+    --retention retention-schedule=examples/pipelines/aws-cloudtrail.retention.json";
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Bind a source to a pipeline, from its next batch on.
+    #[command(after_help = EXAMPLES)]
+    Set {
+        /// 1 to 64 of a-z, 0-9 and -.
+        name: String,
+        /// The plugin that makes events of raw records, with its config if it takes one.
+        #[arg(long, value_name = "PLUGIN[=CONFIG.json]")]
+        normalizer: StageArg,
+        /// A plugin that takes away what must not be kept; may be given several times, in order.
+        #[arg(long = "redactor", value_name = "PLUGIN[=CONFIG.json]")]
+        redactors: Vec<StageArg>,
+        /// The plugin that decides how long a record lives.
+        #[arg(long, value_name = "PLUGIN[=CONFIG.json]")]
+        retention: StageArg,
+        /// What becomes of a raw record that a plugin can't process.
+        #[arg(long, value_enum, default_value = "quarantine", value_name = "POLICY")]
+        on_error: OnErrorName,
+        #[command(flatten)]
+        connection: LogConnection,
+    },
+    /// List the sources.
+    List {
+        #[command(flatten)]
+        connection: LogConnection,
+    },
+}
+
+/// What becomes of a raw record that a plugin can't process.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum OnErrorName {
+    /// It is set aside, sealed; its neighbours are logged.
+    Quarantine,
+    /// The whole request is refused.
+    Reject,
+}
+
+/// A plugin and the file of its config, as the command line names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StageArg {
+    plugin: String,
+    config: Option<PathBuf>,
+}
+
+impl std::str::FromStr for StageArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (plugin, config) = match text.split_once('=') {
+            Some((plugin, config)) => (plugin, Some(config)),
+            None => (text, None),
+        };
+        if plugin.is_empty() || config.is_some_and(str::is_empty) {
+            return Err("a stage is PLUGIN or PLUGIN=CONFIG.json".to_owned());
+        }
+        Ok(Self { plugin: plugin.to_owned(), config: config.map(PathBuf::from) })
+    }
+}
+
+pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Set { name, normalizer, redactors, retention, on_error, connection } => {
+            let client = connection.connection.client()?;
+            let log = connection.log().await?;
+            let (of_normalizer, of_others) = match on_error {
+                OnErrorName::Quarantine => (NormalizerErrorPolicy::Quarantine, OnError::Quarantine),
+                OnErrorName::Reject => (NormalizerErrorPolicy::Reject, OnError::Reject),
+            };
+            let mut stages = Vec::new();
+            for redactor in redactors {
+                stages.push(stage(&client, redactor, of_others).await?);
+            }
+            let pipeline = Pipeline {
+                normalizer: stage(&client, normalizer, of_normalizer).await?,
+                redactors: stages,
+                retention: stage(&client, retention, of_others).await?,
+            };
+            let bound = log.put_source(&name, &pipeline).await?;
+            connection.output().one(&mut std::io::stdout(), &bound)?;
+        }
+        Command::List { connection } => {
+            let log = connection.log().await?;
+            let sources = all(async |page| log.sources(page).await).await?;
+            connection.output().list(&mut std::io::stdout(), &sources)?;
+        }
+    }
+    Ok(Exit::Good)
+}
+
+async fn stage<P>(client: &Client, arg: StageArg, on_error: P) -> Result<Stage<P>, Failure> {
+    let config = arg.config.as_deref().map(read_json).transpose()?;
+    Ok(Stage { plugin: resolve(client, arg.plugin).await?, config, on_error: Some(on_error) })
+}
+
+/// A bare name stands for the only version of the plugin.
+async fn resolve(client: &Client, plugin: String) -> Result<String, Failure> {
+    if plugin.starts_with("sha256:") || plugin.contains('@') {
+        return Ok(plugin);
+    }
+    let plugins = all(async |page| client.plugins(page).await).await?;
+    only_version(&plugins, &plugin)
+}
+
+fn only_version(plugins: &[Plugin], name: &str) -> Result<String, Failure> {
+    let versions: Vec<_> =
+        plugins.iter().filter(|plugin| plugin.name == name).map(|plugin| format!("{name}@{}", plugin.version)).collect();
+    match versions.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => Err(Failure::refused(format!("the server has no plugin {name}; upload it with `cairnlog plugin push`"))),
+        several => Err(Failure::usage(format!("{name} has several versions; choose one: {}", several.join(", ")))),
+    }
+}
+
+/// A JSON file.
+pub(super) fn read_json(path: &Path) -> Result<Value, Failure> {
+    let text = read_small(path)?;
+    serde_json::from_str(&text).map_err(|error| Failure::usage(format!("{} is not JSON: {error}", path.display())))
+}
+
+/// A small text file.
+pub(super) fn read_small(path: &Path) -> Result<String, Failure> {
+    let bytes = read_bounded(path, SMALL_FILE_BYTES_MAX)?;
+    String::from_utf8(bytes).map_err(|_| Failure::cannot_tell(format!("{} is not UTF-8 text", path.display())))
+}
+
+/// A file of at most so many bytes.
+pub(super) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
+    let file = File::open(path).map_err(|error| Failure::file(path, &error))?;
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes).map_err(|error| Failure::file(path, &error))?;
+    if bytes.len() as u64 > most {
+        return Err(Failure::cannot_tell(format!("{} has more than {most} bytes", path.display())));
+    }
+    Ok(bytes)
+}
+
+impl Shown for Bound {
+    const COLUMNS: &'static [&'static str] = &["source", "pipeline", "pipeline entry", "new"];
+
+    fn cells(&self) -> Vec<String> {
+        let new = if self.new { "yes" } else { "no" };
+        vec![self.source.clone(), self.pipeline.to_string(), self.pipeline_index.to_string(), new.to_owned()]
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "source": self.source,
+            "pipeline": self.pipeline.to_string(),
+            "pipeline_index": self.pipeline_index,
+            "new": self.new,
+        })
+    }
+}
+
+impl Shown for Source {
+    const COLUMNS: &'static [&'static str] = &["source", "normalizer", "redactors", "retention", "pipeline entry"];
+
+    fn cells(&self) -> Vec<String> {
+        let redactors: Vec<_> = self.redactors.iter().map(|stage| stage.plugin.as_str()).collect();
+        let normalizer = self.normalizer.as_ref().map(|stage| stage.plugin.clone());
+        let retention = self.retention.as_ref().map(|stage| stage.plugin.clone());
+        vec![
+            self.source.clone(),
+            normalizer.unwrap_or_default(),
+            redactors.join(" "),
+            retention.unwrap_or_default(),
+            self.pipeline_index.to_string(),
+        ]
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "source": self.source,
+            "pipeline": self.pipeline.to_string(),
+            "pipeline_index": self.pipeline_index,
+            "normalizer": self.normalizer,
+            "redactors": self.redactors,
+            "retention": self.retention,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_stage_is_a_plugin_and_perhaps_a_file() {
+        let parse = |text: &str| text.parse::<StageArg>();
+        assert_eq!(parse("p").unwrap(), StageArg { plugin: "p".to_owned(), config: None });
+        let with = parse("sha256:00=a=b.json").unwrap();
+        assert_eq!((with.plugin.as_str(), with.config), ("sha256:00", Some(PathBuf::from("a=b.json"))));
+        assert!(parse("").is_err() && parse("p=").is_err() && parse("=c").is_err());
+    }
+
+    #[test]
+    fn a_bare_name_is_its_only_version() {
+        let plugin = |name: &str, version: &str| -> Plugin {
+            let digest = format!("sha256:{}", "0".repeat(64));
+            serde_json::from_value(
+                json!({"digest": digest, "name": name, "version": version, "kinds": [], "imports": []}),
+            )
+            .unwrap()
+        };
+        let plugins = [plugin("a", "1"), plugin("b", "1"), plugin("b", "2")];
+        assert_eq!(only_version(&plugins, "a").unwrap(), "a@1");
+        assert_eq!(only_version(&plugins, "b").unwrap_err().exit, Exit::Usage);
+        assert_eq!(only_version(&plugins, "c").unwrap_err().exit, Exit::Refused);
+    }
+}

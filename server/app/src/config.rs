@@ -1,0 +1,213 @@
+//! What a server is told: defaults, then a TOML file, then `CAIRNLOG_*`, then flags; the last one wins.
+//!
+//! The administrator's token of a run comes from `CAIRNLOG_ADMIN_TOKEN` alone, never from a file or a flag, and shows
+//! up in no message.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use cairnlog_client::Secret;
+use figment::Figment;
+use figment::providers::{Format as _, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+
+use crate::limits::ADMIN_TOKEN_LEN;
+
+/// Where a server listens if it is not told.
+pub(crate) const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
+
+/// What is logged if the server is not told: a level, or directives of `tracing`.
+const LOG_DEFAULT: &str = "info";
+
+/// The settings that stand in a file or, as `CAIRNLOG_` and the name in capitals, in the environment. Other variables of
+/// that prefix are not ours to refuse: platforms set some for a service of this name.
+const KEYS: [&str; 4] = ["data", "listen", "public_host", "log"];
+
+const ADMIN_TOKEN: &str = "CAIRNLOG_ADMIN_TOKEN";
+
+/// A server's settings, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// The data directory.
+    pub(crate) data: PathBuf,
+    /// Where to listen; port 0 takes a free one.
+    pub(crate) listen: SocketAddr,
+    /// Before `/logs/<name>` in the origin of new logs: host and perhaps port. The address listened on where absent.
+    pub(crate) public_host: Option<String>,
+    /// What is logged.
+    pub(crate) log: String,
+    /// A token with every role, for this run.
+    pub(crate) admin_token: Option<Secret>,
+}
+
+/// What the command line said.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Flags {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) data: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// The file to read; not a setting itself.
+    #[serde(skip)]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// Why settings were refused: one line, without the value of a secret.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ConfigError(String);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Found {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<PathBuf>,
+    listen: SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_host: Option<String>,
+    log: String,
+}
+
+/// Merges and checks the settings. `env` reads the environment.
+///
+/// # Errors
+/// An unreadable file, an unknown key in it, a value that can't be, no data directory.
+pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Result<Settings, ConfigError> {
+    let mut figment =
+        Figment::new().merge(Serialized::default("listen", LISTEN_DEFAULT)).merge(Serialized::default("log", LOG_DEFAULT));
+    if let Some(file) = &flags.file {
+        if !file.is_file() {
+            return Err(ConfigError(format!("there is no file {}; name another one with --config", file.display())));
+        }
+        figment = figment.merge(Toml::file_exact(file));
+    }
+    for key in KEYS {
+        if let Some(value) = env(&format!("CAIRNLOG_{}", key.to_ascii_uppercase())) {
+            figment = figment.merge(Serialized::default(key, value));
+        }
+    }
+    let found: Found = figment.merge(Serialized::defaults(flags)).extract().map_err(|error| refused(&error))?;
+    let data = found.data.filter(|path| !path.as_os_str().is_empty());
+    let data = data.ok_or_else(|| ConfigError("name the data directory with --data DIR or CAIRNLOG_DATA".to_owned()))?;
+    let Found { listen, public_host, log, .. } = found;
+    check_public_host(public_host.as_deref())?;
+    Ok(Settings { data, listen, public_host, log, admin_token: admin_token(env)? })
+}
+
+fn refused(error: &figment::Error) -> ConfigError {
+    let words = error.to_string().replace('\n', "; ");
+    ConfigError(format!("the settings can't be used: {words}"))
+}
+
+/// The host becomes a part of origins, which are names in signed notes: neither white space nor `+`.
+fn check_public_host(host: Option<&str>) -> Result<(), ConfigError> {
+    let bad = |c: char| c.is_whitespace() || c.is_control() || c == '+' || c == '/';
+    match host {
+        Some(host) if host.is_empty() || host.contains(bad) => Err(ConfigError(
+            "public_host is a host and perhaps a port, such as logs.example.com, without scheme and path".to_owned(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The administrator's token of this run, if the environment has one.
+///
+/// # Errors
+/// If it is too short, too long, or not visible ASCII.
+pub(crate) fn admin_token(env: impl Fn(&str) -> Option<String>) -> Result<Option<Secret>, ConfigError> {
+    let Some(token) = env(ADMIN_TOKEN) else { return Ok(None) };
+    if ADMIN_TOKEN_LEN.contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(Some(Secret::new(token)));
+    }
+    let (least, most) = (ADMIN_TOKEN_LEN.start(), ADMIN_TOKEN_LEN.end());
+    Err(ConfigError(format!("{ADMIN_TOKEN} must have {least} to {most} visible ASCII characters")))
+}
+
+/// The environment of this process; a variable that is not UTF-8 counts as absent.
+pub(crate) fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cairnlog.toml");
+        std::fs::write(&path, text).unwrap();
+        (dir, path)
+    }
+
+    fn flags(data: Option<&str>, file: Option<PathBuf>) -> Flags {
+        Flags { data: data.map(PathBuf::from), listen: None, file }
+    }
+
+    fn nothing(_: &str) -> Option<String> {
+        None
+    }
+
+    #[test]
+    fn defaults_need_only_a_directory() {
+        let settings = load(&flags(Some("d"), None), nothing).unwrap();
+        assert_eq!(settings.listen.to_string(), LISTEN_DEFAULT);
+        assert_eq!((settings.data, settings.log.as_str()), (PathBuf::from("d"), "info"));
+        assert!(settings.public_host.is_none() && settings.admin_token.is_none());
+        let error = load(&flags(None, None), nothing).unwrap_err();
+        assert!(error.to_string().contains("--data"), "{error}");
+    }
+
+    #[test]
+    fn the_later_source_wins() {
+        let (_dir, path) = file("data = \"from-file\"\nlisten = \"127.0.0.1:1\"\nlog = \"warn\"\n");
+        let env = |name: &str| (name == "CAIRNLOG_LISTEN").then(|| "127.0.0.1:2".to_owned());
+        let settings = load(&flags(None, Some(path.clone())), env).unwrap();
+        assert_eq!((settings.data.clone(), settings.listen.port()), (PathBuf::from("from-file"), 2));
+        assert_eq!(settings.log, "warn");
+        let mut flags = flags(Some("from-flag"), Some(path));
+        flags.listen = Some("127.0.0.1:3".parse().unwrap());
+        let settings = load(&flags, env).unwrap();
+        assert_eq!((settings.data, settings.listen.port()), (PathBuf::from("from-flag"), 3));
+    }
+
+    #[test]
+    fn a_number_in_the_environment_stays_text() {
+        let env = |name: &str| (name == "CAIRNLOG_DATA").then(|| "2026".to_owned());
+        assert_eq!(load(&Flags::default(), env).unwrap().data, PathBuf::from("2026"));
+    }
+
+    #[test]
+    fn unknown_keys_and_bad_values_are_one_line() {
+        for text in ["dta = \"x\"", "listen = \"here\"", "admin_token = \"0\"", "data = ", "public_host = \"https://x\""] {
+            let (_dir, path) = file(text);
+            let error = load(&flags(Some("d"), Some(path)), nothing).unwrap_err().to_string();
+            assert!(!error.is_empty() && !error.contains('\n'), "{text}: {error}");
+        }
+        let missing = load(&flags(Some("d"), Some(PathBuf::from("/nowhere/c.toml"))), nothing).unwrap_err();
+        assert!(missing.to_string().contains("/nowhere/c.toml"), "{missing}");
+    }
+
+    #[test]
+    fn the_admin_token_is_checked_and_hidden() {
+        let with = |token: &str| {
+            let token = token.to_owned();
+            move |name: &str| (name == ADMIN_TOKEN).then(|| token.clone())
+        };
+        let good = "correct-horse-battery-staple-0123456789";
+        let settings = load(&flags(Some("d"), None), with(good)).unwrap();
+        assert_eq!(settings.admin_token.as_ref().unwrap().expose(), good);
+        assert!(!format!("{settings:?}").contains(good));
+        for bad in ["short", &"x".repeat(257), "with a space in it, but long enough to pass"] {
+            let error = load(&flags(Some("d"), None), with(bad)).unwrap_err().to_string();
+            assert!(!error.contains(bad), "{error}");
+        }
+    }
+}

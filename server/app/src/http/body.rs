@@ -1,0 +1,146 @@
+//! Request bodies: bounded before and after decompression, one content encoding at most.
+
+use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
+use axum::body::Bytes;
+use axum::extract::Request;
+use axum::http::{HeaderMap, header};
+use futures_util::TryStreamExt as _;
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt as _};
+use tokio_util::io::StreamReader;
+
+use super::problem::{Problem, Slug};
+
+enum Encoding {
+    Identity,
+    Gzip,
+    Zstd,
+}
+
+/// Reads the whole body, decompressed, refusing more than `max` bytes as sent or as unpacked
+/// without reading further.
+///
+/// # Errors
+/// `too-large`, `media-type` for an unknown or a second encoding, `bad-request` for a body that
+/// breaks off or does not unpack.
+pub(crate) async fn read(request: Request, max: usize) -> Result<Bytes, Problem> {
+    let encoding = encoding(request.headers())?;
+    if announced(request.headers()).is_some_and(|length| length > max as u64) {
+        return Err(too_large(max));
+    }
+    let stream = request.into_body().into_data_stream();
+    // One byte more than allowed tells a full body from one that is too large.
+    let sent = StreamReader::new(stream.map_err(std::io::Error::other)).take(max as u64 + 1);
+    let mut sent = tokio::io::BufReader::new(sent);
+    match encoding {
+        Encoding::Identity => collect(&mut sent, max).await,
+        Encoding::Gzip => unpack(GzipDecoder::new(&mut sent), max).await,
+        Encoding::Zstd => unpack(ZstdDecoder::new(&mut sent), max).await,
+    }
+}
+
+async fn unpack<R: AsyncRead + Unpin>(decoder: R, max: usize) -> Result<Bytes, Problem> {
+    collect(&mut tokio::io::BufReader::new(decoder), max).await
+}
+
+async fn collect<R: AsyncBufRead + Unpin>(reader: &mut R, max: usize) -> Result<Bytes, Problem> {
+    let mut bytes = Vec::new();
+    reader
+        .take(max as u64 + 1)
+        .read_to_end(&mut bytes)
+        .await
+        .map_err(|error| Problem::bad_request("the body broke off or does not unpack; send it again").caused_by(error))?;
+    if bytes.len() > max {
+        return Err(too_large(max));
+    }
+    Ok(bytes.into())
+}
+
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn encoding(headers: &HeaderMap) -> Result<Encoding, Problem> {
+    let mut named = headers.get_all(header::CONTENT_ENCODING).iter();
+    let Some(value) = named.next() else { return Ok(Encoding::Identity) };
+    let name = value.to_str().unwrap_or_default().trim().to_ascii_lowercase();
+    match (name.as_str(), named.next()) {
+        ("" | "identity", None) => Ok(Encoding::Identity),
+        ("gzip" | "x-gzip", None) => Ok(Encoding::Gzip),
+        ("zstd", None) => Ok(Encoding::Zstd),
+        _ => Err(Problem::new(Slug::MediaType, "the content encoding is not one of gzip and zstd, one at most")),
+    }
+}
+
+fn too_large(max: usize) -> Problem {
+    Problem::new(Slug::TooLarge, format!("the body has more than {max} bytes, compressed or not; send it in smaller parts"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use async_compression::tokio::write::{GzipEncoder, ZstdEncoder};
+    use axum::body::Body;
+    use tokio::io::AsyncWriteExt as _;
+
+    fn request(encoding: Option<&str>, body: Vec<u8>) -> Request {
+        let mut builder = Request::builder();
+        if let Some(name) = encoding {
+            builder = builder.header(header::CONTENT_ENCODING, name);
+        }
+        builder.body(Body::from(body)).unwrap()
+    }
+
+    async fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzipEncoder::new(Vec::new());
+        encoder.write_all(bytes).await.unwrap();
+        encoder.shutdown().await.unwrap();
+        encoder.into_inner()
+    }
+
+    async fn zstd(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = ZstdEncoder::new(Vec::new());
+        encoder.write_all(bytes).await.unwrap();
+        encoder.shutdown().await.unwrap();
+        encoder.into_inner()
+    }
+
+    #[tokio::test]
+    async fn every_encoding_gives_the_same_bytes() {
+        let text = b"one\ntwo\n".repeat(100);
+        for (name, body) in [
+            (None, text.clone()),
+            (Some("gzip"), gzip(&text).await),
+            (Some("zstd"), zstd(&text).await),
+        ] {
+            let read = read(request(name, body), text.len()).await.unwrap();
+            assert_eq!(read, text, "{name:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bomb_stops_at_the_bound() {
+        let bomb = gzip(&vec![b'a'; 1 << 20]).await;
+        assert!(bomb.len() < 1 << 12);
+        let problem = read(request(Some("gzip"), bomb), 1 << 12).await.unwrap_err();
+        assert_eq!(problem.slug(), Slug::TooLarge);
+    }
+
+    #[tokio::test]
+    async fn one_byte_over_is_refused_and_the_bound_itself_is_not() {
+        assert!(read(request(None, vec![0; 8]), 8).await.is_ok());
+        assert_eq!(read(request(None, vec![0; 9]), 8).await.unwrap_err().slug(), Slug::TooLarge);
+    }
+
+    #[tokio::test]
+    async fn truncated_and_unknown_encodings_are_refused() {
+        let mut cut = gzip(b"hello hello hello").await;
+        cut.truncate(cut.len() - 6);
+        assert_eq!(read(request(Some("gzip"), cut), 100).await.unwrap_err().slug(), Slug::BadRequest);
+        for name in ["br", "gzip, gzip", "deflate"] {
+            let problem = read(request(Some(name), vec![1]), 100).await.unwrap_err();
+            assert_eq!(problem.slug(), Slug::MediaType, "{name}");
+        }
+    }
+}

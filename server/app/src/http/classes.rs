@@ -1,0 +1,117 @@
+//! Retention classes. Role `compliance`.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use cairnlog_ledger::{Class, Trigger};
+use serde::{Deserialize, Serialize};
+
+use super::auth::Caller;
+use super::extract::{Json, Nothing, Query};
+use super::list::{Page, PageQuery};
+use super::problem::{Document, Problem};
+use crate::access::Role;
+use crate::state::App;
+
+/// How long the records of a class live.
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClassBody {
+    trigger: TriggerName,
+    minimum_days: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    maximum_days: Option<u32>,
+    /// The rule of law or policy behind it.
+    basis: String,
+}
+
+/// From when the days of a class count.
+#[derive(Clone, Copy, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum TriggerName {
+    /// When the server received the record.
+    Received,
+    /// The end of the calendar year (UTC) in which it did.
+    EndOfYear,
+    /// When an event closes the subject's records.
+    Closed,
+}
+
+/// A class with its name.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct ClassView {
+    class: String,
+    #[serde(flatten)]
+    body: ClassBody,
+}
+
+impl From<ClassBody> for Class {
+    fn from(body: ClassBody) -> Self {
+        let trigger = match body.trigger {
+            TriggerName::Received => Trigger::Received,
+            TriggerName::EndOfYear => Trigger::EndOfYear,
+            TriggerName::Closed => Trigger::Closed,
+        };
+        Self { trigger, minimum_days: body.minimum_days, maximum_days: body.maximum_days, basis: body.basis }
+    }
+}
+
+impl ClassView {
+    fn of(name: String, class: Class) -> Self {
+        let trigger = match class.trigger {
+            Trigger::Received => TriggerName::Received,
+            Trigger::EndOfYear => TriggerName::EndOfYear,
+            Trigger::Closed => TriggerName::Closed,
+        };
+        let Class { minimum_days, maximum_days, basis, .. } = class;
+        Self { class: name, body: ClassBody { trigger, minimum_days, maximum_days, basis } }
+    }
+}
+
+/// Sets a class, for what comes after it.
+#[utoipa::path(put, path = "/api/v1/logs/{log}/retention/classes/{class}", tag = "retention", security(("token" = [])),
+    params(("log" = String, Path), ("class" = String, Path)), request_body = ClassBody,
+    responses((status = 201, body = ClassView), (status = 200, description = "changed, or the same as before", body = ClassView), (status = "4XX", body = Document)))]
+pub(crate) async fn put(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path((log, name)): Path<(String, String)>,
+    Json(body): Json<ClassBody>,
+) -> Result<(StatusCode, axum::Json<ClassView>), Problem> {
+    let log = app.log_for(&caller, Role::Compliance, &log)?;
+    let class = Class::from(body);
+    let new = log.put_class(&name, class.clone()).await?;
+    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, axum::Json(ClassView::of(name, class))))
+}
+
+/// Lists classes.
+#[utoipa::path(get, path = "/api/v1/logs/{log}/retention/classes", tag = "retention", security(("token" = [])), params(("log" = String, Path), PageQuery),
+    responses((status = 200, body = Page<ClassView>), (status = "4XX", body = Document)))]
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path(name): Path<String>,
+    Query(page): Query<PageQuery>,
+) -> Result<axum::Json<Page<ClassView>>, Problem> {
+    let log = app.log_for(&caller, Role::Compliance, &name)?;
+    let classes = log.classes().into_iter().map(|(name, class)| ClassView::of(name, class)).collect();
+    let list = format!("classes {name}");
+    Ok(axum::Json(page.page(&app, &caller.id, &list, classes, |class: &ClassView| class.class.clone())?))
+}
+
+/// One class.
+#[utoipa::path(get, path = "/api/v1/logs/{log}/retention/classes/{class}", tag = "retention", security(("token" = [])),
+    params(("log" = String, Path), ("class" = String, Path)),
+    responses((status = 200, body = ClassView), (status = "4XX", body = Document)))]
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path((log, name)): Path<(String, String)>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<axum::Json<ClassView>, Problem> {
+    let log = app.log_for(&caller, Role::Compliance, &log)?;
+    let class = log.class(&name).ok_or_else(|| Problem::not_found(format!("the log has no retention class {name:?}")))?;
+    Ok(axum::Json(ClassView::of(name, class)))
+}

@@ -1,0 +1,80 @@
+//! Strict extractors: what a caller sends and we don't know is refused, never ignored.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use serde::de::DeserializeOwned;
+
+use super::body;
+use super::problem::{Problem, Slug};
+use crate::limits::JSON_BYTES_MAX;
+
+/// A JSON body whose type refuses unknown members.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        require_media_type(request.headers(), "application/json")?;
+        let bytes = body::read(request, JSON_BYTES_MAX).await?;
+        parse_json(&bytes).map(Self)
+    }
+}
+
+/// Parses a strict JSON document.
+///
+/// # Errors
+/// `unknown-member` for a member that the type does not have, else `bad-request`.
+pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let words = error.to_string();
+        let slug = if words.starts_with("unknown field") { Slug::UnknownMember } else { Slug::BadRequest };
+        Problem::new(slug, format!("the body is not what this call takes: {words}"))
+    })
+}
+
+/// A query string whose type refuses unknown parameters.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        match axum::extract::Query::<T>::try_from_uri(&parts.uri) {
+            Ok(axum::extract::Query(value)) => Ok(Self(value)),
+            Err(rejection) => {
+                let words = rejection.body_text();
+                let words = words.rsplit("query string: ").next().unwrap_or(&words);
+                let slug = if words.contains("unknown field") { Slug::UnknownParameter } else { Slug::BadRequest };
+                Err(Problem::new(slug, format!("the query is not what this call takes: {words}")))
+            }
+        }
+    }
+}
+
+/// No query parameter at all.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+/// Refuses a body of another media type than `wanted` (parameters such as `charset` are ignored).
+///
+/// # Errors
+/// `media-type`.
+pub(crate) fn require_media_type(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
+    let found = media_type(headers);
+    if found.as_deref() == Some(wanted) {
+        return Ok(());
+    }
+    let found = found.map_or("none".to_owned(), |name| format!("{name:?}"));
+    Err(Problem::new(Slug::MediaType, format!("the content type is {found}; send {wanted}")))
+}
+
+/// The request's media type in lower case, without parameters.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let name = value.split(';').next().unwrap_or_default().trim();
+    Some(name.to_ascii_lowercase())
+}

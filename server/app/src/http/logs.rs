@@ -1,0 +1,122 @@
+//! Logs: created by `admin`, listed to all.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use cairnlog_ledger::{Log, NewLog};
+use serde::{Deserialize, Serialize};
+
+use super::auth::{Anyone, Caller};
+use super::extract::{Json, Nothing, Query};
+use super::list::{Page, PageQuery};
+use super::problem::{Document, Problem, Slug};
+use super::time;
+use crate::access::Role;
+use crate::state::App;
+
+/// A log to create.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LogRequest {
+    /// `[a-z0-9-]{1,64}`.
+    name: String,
+    /// Default: `<public host>/logs/<name>`.
+    origin: Option<String>,
+    #[serde(default)]
+    mode: Mode,
+    #[serde(default)]
+    private: bool,
+    /// `PRIVATE+KEY+…` notes named like the origin; without, a key is made.
+    signing_keys: Option<Vec<String>>,
+}
+
+/// What a log holds.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    /// Records: sealed events behind salted commitments.
+    #[default]
+    Records,
+    /// Bytes as they come.
+    Opaque,
+}
+
+/// A log as it is.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct LogView {
+    name: String,
+    origin: String,
+    mode: Mode,
+    private: bool,
+    /// The current Ed25519 verifier key.
+    verifier_key: String,
+    verifier_keys: Vec<String>,
+    tree_size: u64,
+    /// RFC 3339, UTC.
+    created: String,
+    /// Witnesses that cosign its tree heads.
+    witnesses: Vec<String>,
+}
+
+impl LogView {
+    fn of(log: &Log) -> Self {
+        let info = log.info();
+        Self {
+            name: info.name,
+            origin: info.origin,
+            mode: Mode::Records,
+            private: false,
+            verifier_key: info.verifier_key,
+            verifier_keys: info.verifier_keys,
+            tree_size: log.tree().head().checkpoint.size,
+            created: time::rfc3339(info.created_ms),
+            witnesses: Vec::new(),
+        }
+    }
+}
+
+/// Creates a log: makes or takes its keys and writes entry 0. Role `admin`.
+#[utoipa::path(post, path = "/api/v1/logs", tag = "logs", security(("token" = [])), request_body = LogRequest,
+    responses((status = 201, body = LogView), (status = "4XX", body = Document)))]
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Json(wanted): Json<LogRequest>,
+) -> Result<(StatusCode, axum::Json<LogView>), Problem> {
+    caller.require(Role::Admin, None)?;
+    if wanted.mode == Mode::Opaque {
+        return Err(Problem::new(Slug::NotYetSupported, "logs of mode opaque are not supported yet; create one of mode records"));
+    }
+    if wanted.private {
+        return Err(Problem::new(Slug::NotYetSupported, "private logs are not supported yet; create one without `private`"));
+    }
+    let new = NewLog { name: wanted.name, origin: wanted.origin, signing_keys: wanted.signing_keys.unwrap_or_default() };
+    let log = app.ledger.create_log(new, &caller.id).await?;
+    Ok((StatusCode::CREATED, axum::Json(LogView::of(&log))))
+}
+
+/// Lists logs.
+#[utoipa::path(get, path = "/api/v1/logs", tag = "logs", params(PageQuery),
+    responses((status = 200, body = Page<LogView>), (status = "4XX", body = Document)))]
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Anyone(caller): Anyone,
+    Query(page): Query<PageQuery>,
+) -> Result<axum::Json<Page<LogView>>, Problem> {
+    let token = caller.map_or(String::new(), |grant| grant.id);
+    let logs = app.ledger.logs().iter().map(|log| LogView::of(log)).collect();
+    Ok(axum::Json(page.page(&app, &token, "logs", logs, |log: &LogView| log.name.clone())?))
+}
+
+/// One log.
+#[utoipa::path(get, path = "/api/v1/logs/{log}", tag = "logs", params(("log" = String, Path)),
+    responses((status = 200, body = LogView), (status = "4XX", body = Document)))]
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    Anyone(_): Anyone,
+    Path(log): Path<String>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<axum::Json<LogView>, Problem> {
+    Ok(axum::Json(LogView::of(&*app.log(&log)?)))
+}

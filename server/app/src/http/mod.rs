@@ -1,0 +1,101 @@
+//! The HTTP face: strict in what it takes, RFC 9457 in what it refuses.
+//!
+//! From the outside in: [`trace`] gives the request an id and finishes problems, the router finds
+//! the handler, [`auth`] says who calls, [`extract`] parses strictly, the handler asks
+//! [`crate::access`] whether that caller may and then the ledger to do it.
+
+mod auth;
+mod body;
+mod classes;
+pub(crate) mod cursor;
+mod events;
+mod extract;
+mod list;
+mod logs;
+mod ops;
+mod plugins;
+pub(crate) mod problem;
+mod proofs;
+mod records;
+mod sources;
+mod split;
+mod tiles;
+mod time;
+mod tokens;
+mod trace;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::IntoResponse as _;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi as _;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::state::App;
+use problem::{Problem, Slug};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(info(
+    title = "Cairnlog",
+    description = "A transparency log for audit-ready access logs: publicly verifiable, privately readable, lawfully erasable."
+))]
+struct Document;
+
+/// Every route with its description; handlers and document can't drift apart.
+fn described() -> OpenApiRouter<Arc<App>> {
+    let mut document = Document::openapi();
+    let token = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+    document.components.get_or_insert_default().security_schemes.insert("token".to_owned(), token);
+    OpenApiRouter::with_openapi(document)
+        .routes(routes!(ops::healthz))
+        .routes(routes!(ops::readyz))
+        .routes(routes!(ops::metrics))
+        .routes(routes!(ops::openapi))
+        .routes(routes!(tokens::create, tokens::list))
+        .routes(routes!(tokens::delete))
+        .routes(routes!(logs::create, logs::list))
+        .routes(routes!(logs::get))
+        .routes(routes!(tiles::checkpoint))
+        .routes(routes!(tiles::tile))
+        .routes(routes!(proofs::sth))
+        .routes(routes!(proofs::inclusion))
+        .routes(routes!(proofs::consistency))
+        .routes(routes!(proofs::entry))
+        .routes(routes!(proofs::receipt))
+        .routes(routes!(plugins::upload, plugins::list))
+        .routes(routes!(plugins::get, plugins::delete))
+        .routes(routes!(plugins::wasm))
+        .routes(routes!(sources::put, sources::get))
+        .routes(routes!(sources::list))
+        .routes(routes!(classes::put, classes::get))
+        .routes(routes!(classes::list))
+        .routes(routes!(events::ingest))
+        .routes(routes!(records::get))
+        .routes(routes!(records::list))
+        .routes(routes!(records::search))
+}
+
+/// The OpenAPI document, and the routes that it describes.
+pub(crate) fn split() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
+    let (router, mut document) = described().split_for_parts();
+    // OpenAPI has no tail parameter.
+    if let Some(item) = document.paths.paths.remove(tiles::TILE_ROUTE) {
+        document.paths.paths.insert("/logs/{log}/tile/{path}".to_owned(), item);
+    }
+    (router, document)
+}
+
+/// The whole face of a running server.
+pub(crate) fn router(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
+    routes
+        .fallback(async || Problem::not_found("there is nothing at this path; /api/v1/openapi.json lists what there is"))
+        .method_not_allowed_fallback(async || Problem::new(Slug::Method, "this path does not take this method"))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            Problem::internal("a handler panicked").into_response()
+        }))
+        .layer(axum::middleware::from_fn(trace::layer))
+        .with_state(app)
+}

@@ -1,0 +1,172 @@
+//! Errors as users meet them: RFC 9457 problem documents, one stable slug a condition.
+//!
+//! A [`Problem`] carries words for the caller and, apart from them, the cause for the operator.
+//! The cause is logged once, where the answer is finished (see [`super::trace`]); it never
+//! reaches the caller, and neither ever holds a secret or a payload.
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// The conditions of `api.md`: slug, status, title.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slug {
+    BadRequest,
+    UnknownParameter,
+    UnknownMember,
+    Cursor,
+    NotYetSupported,
+    Unauthenticated,
+    Forbidden,
+    NotFound,
+    Method,
+    Conflict,
+    TooLarge,
+    MediaType,
+    InvalidPlugin,
+    Rejected,
+    QueueFull,
+    Internal,
+    ReadOnly,
+    Starting,
+}
+
+impl Slug {
+    /// `(slug, status, title)`.
+    pub(crate) fn row(self) -> (&'static str, StatusCode, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::BadRequest => ("bad-request", S::BAD_REQUEST, "the request can't be understood"),
+            Self::UnknownParameter => ("unknown-parameter", S::BAD_REQUEST, "unknown query parameter"),
+            Self::UnknownMember => ("unknown-member", S::BAD_REQUEST, "unknown JSON member"),
+            Self::Cursor => ("cursor", S::BAD_REQUEST, "this cursor is not for this query"),
+            Self::NotYetSupported => ("not-yet-supported", S::BAD_REQUEST, "not yet supported"),
+            Self::Unauthenticated => ("unauthenticated", S::UNAUTHORIZED, "a valid token is needed"),
+            Self::Forbidden => ("forbidden", S::FORBIDDEN, "the token lacks the right"),
+            Self::NotFound => ("not-found", S::NOT_FOUND, "not found"),
+            Self::Method => ("method", S::METHOD_NOT_ALLOWED, "method not allowed"),
+            Self::Conflict => ("conflict", S::CONFLICT, "conflict with what is there"),
+            Self::TooLarge => ("too-large", S::PAYLOAD_TOO_LARGE, "the body is too large"),
+            Self::MediaType => ("media-type", S::UNSUPPORTED_MEDIA_TYPE, "unsupported media type"),
+            Self::InvalidPlugin => ("invalid-plugin", S::UNPROCESSABLE_ENTITY, "the plugin was refused"),
+            Self::Rejected => ("rejected", S::UNPROCESSABLE_ENTITY, "the request was rejected"),
+            Self::QueueFull => ("queue-full", S::TOO_MANY_REQUESTS, "too much is waiting"),
+            Self::Internal => ("internal", S::INTERNAL_SERVER_ERROR, "internal error"),
+            Self::ReadOnly => ("read-only", S::SERVICE_UNAVAILABLE, "the log takes no writes now"),
+            Self::Starting => ("starting", S::SERVICE_UNAVAILABLE, "the server is not ready"),
+        }
+    }
+
+    fn retries(self) -> bool {
+        matches!(self, Self::QueueFull | Self::ReadOnly | Self::Starting)
+    }
+}
+
+/// One of several things that are wrong.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Fault {
+    /// A stable code, such as `unknown-import`.
+    pub(crate) code: String,
+    /// What is wrong, and what to do.
+    pub(crate) detail: String,
+}
+
+/// The body of every error, `application/problem+json`.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Document {
+    /// `/problems/<slug>`.
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    /// What happened, and what to do.
+    detail: String,
+    /// Also in the `request-id` header; name it when you ask for help.
+    request_id: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Fault>,
+}
+
+/// An error on its way to the caller.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    slug: Slug,
+    detail: String,
+    errors: Vec<Fault>,
+    cause: Option<String>,
+}
+
+impl Problem {
+    pub(crate) fn new(slug: Slug, detail: impl Into<String>) -> Self {
+        Self { slug, detail: detail.into(), errors: Vec::new(), cause: None }
+    }
+
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(Slug::BadRequest, detail)
+    }
+
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(Slug::NotFound, detail)
+    }
+
+    /// An internal error: the caller learns nothing but the request's id.
+    pub(crate) fn internal(cause: impl std::fmt::Display) -> Self {
+        Self::new(Slug::Internal, "something failed inside the server; its log names the cause under this request_id")
+            .caused_by(cause)
+    }
+
+    /// Adds what the operator's log shall say, and the caller shall not see.
+    pub(crate) fn caused_by(mut self, cause: impl std::fmt::Display) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    pub(crate) fn with_errors(mut self, errors: Vec<Fault>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    pub(crate) fn slug(&self) -> Slug {
+        self.slug
+    }
+
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// The finished answer. `request_id` comes from the outermost layer.
+    pub(crate) fn render(self, request_id: &str) -> Response {
+        let (slug, status, title) = self.slug.row();
+        let retries = self.slug.retries();
+        let document = Document {
+            r#type: format!("/problems/{slug}"),
+            title,
+            status: status.as_u16(),
+            detail: self.detail,
+            request_id: request_id.to_owned(),
+            errors: self.errors,
+        };
+        let mut response = (status, axum::Json(document)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"cairnlog\""));
+        }
+        if retries {
+            headers.insert(header::RETRY_AFTER, crate::limits::RETRY_AFTER_SECS.into());
+        }
+        response
+    }
+}
+
+/// The name of the header that carries a request's id.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+
+/// Handlers return a problem; the outermost layer, which knows the request's id, writes it.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.slug.row().1.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}

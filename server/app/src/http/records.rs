@@ -1,0 +1,248 @@
+//! Reading records. Role `auditor`.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use cairnlog_ledger::{Order, Position, Record, Search};
+use serde::{Deserialize, Serialize};
+
+use super::auth::Caller;
+use super::extract::{Json, Nothing, Query};
+use super::list::{Page, rows};
+use super::problem::{Document, Problem, Slug};
+use super::{proofs, time};
+use crate::access::{Grant, Role};
+use crate::state::App;
+
+/// An entry opened: what it says.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct RecordView {
+    index: u64,
+    /// Base64.
+    leaf_hash: String,
+    /// `record`, `log`, `plugin`, `pipeline`, `quarantine`.
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    /// RFC 3339, UTC; the server's time.
+    received: String,
+    /// The event, nested; what was dropped is absent from it.
+    event: serde_json::Value,
+    /// What was taken away, by which rule.
+    redactions: Vec<RedactionView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retention: Option<RetentionView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pipeline: Option<String>,
+}
+
+/// One redaction.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct RedactionView {
+    path: String,
+    /// `drop`, `mask` or `pseudonymize`.
+    action: String,
+    entity: String,
+    rule: String,
+    /// `name@version`.
+    plugin: String,
+}
+
+/// How long a record lives, by whose rule.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct RetentionView {
+    class: String,
+    rule: String,
+    basis: String,
+    trigger: String,
+    /// RFC 3339, UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    minimum_until: Option<String>,
+    /// RFC 3339, UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    maximum_until: Option<String>,
+}
+
+impl From<Record> for RecordView {
+    fn from(record: Record) -> Self {
+        let redactions = record.redactions.into_iter().map(|note| RedactionView {
+            path: note.path,
+            action: note.action.to_string(),
+            entity: note.entity,
+            rule: note.rule,
+            plugin: note.plugin,
+        });
+        let retention = record.retention.map(|kept| RetentionView {
+            class: kept.class,
+            rule: kept.rule,
+            basis: kept.basis,
+            trigger: kept.trigger,
+            minimum_until: kept.minimum_until_ms.map(time::rfc3339),
+            maximum_until: kept.maximum_until_ms.map(time::rfc3339),
+        });
+        Self {
+            index: record.index,
+            leaf_hash: record.leaf_hash.to_string(),
+            kind: record.kind,
+            source: record.source,
+            received: time::rfc3339(record.received_ms),
+            event: record.event,
+            redactions: redactions.collect(),
+            retention,
+            pipeline: record.pipeline.map(|digest| digest.to_string()),
+        }
+    }
+}
+
+/// One entry of any kind, opened.
+#[utoipa::path(get, path = "/api/v1/logs/{log}/records/{index}", tag = "reading", security(("token" = [])),
+    params(("log" = String, Path), ("index" = u64, Path)), responses((status = 200, body = RecordView), (status = "4XX", body = Document)))]
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path((log, index)): Path<(String, String)>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<axum::Json<RecordView>, Problem> {
+    let log = app.log_for(&caller, Role::Auditor, &log)?;
+    Ok(axum::Json(log.record(proofs::parse_index(&index)?).await?.into()))
+}
+
+/// Which records, in which order.
+#[derive(Deserialize, utoipa::IntoParams, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SearchBody {
+    source: Option<String>,
+    /// A user's or session's uid, name or e-mail, as kept.
+    actor: Option<String>,
+    /// The operation, event code or activity.
+    action: Option<String>,
+    /// `class_uid`.
+    #[serde(default, deserialize_with = "number_or_text")]
+    #[schema(value_type = Option<i64>)]
+    #[param(value_type = Option<i64>)]
+    class: Option<String>,
+    /// `status_id`.
+    #[serde(default, deserialize_with = "number_or_text")]
+    #[schema(value_type = Option<i64>)]
+    #[param(value_type = Option<i64>)]
+    status: Option<String>,
+    /// A resource's or entity's uid or name, a file's path, a page's URL.
+    resource: Option<String>,
+    /// `src_endpoint.ip`.
+    ip: Option<String>,
+    /// Event time, inclusive, RFC 3339.
+    from: Option<String>,
+    /// Event time, exclusive, RFC 3339.
+    to: Option<String>,
+    /// By (time, index); `desc` by default.
+    order: Option<OrderName>,
+    /// Rows of the page, 100 by default, 1,000 at most.
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// A direction.
+#[derive(Clone, Copy, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OrderName {
+    /// Oldest first.
+    Asc,
+    /// Newest first.
+    Desc,
+}
+
+/// An integer, as JSON has it, or its text, as a query string has it.
+fn number_or_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    struct Either;
+    impl serde::de::Visitor<'_> for Either {
+        type Value = String;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an integer")
+        }
+        fn visit_i64<E>(self, number: i64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+        fn visit_u64<E>(self, number: u64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<String, E> {
+            let number: i64 = text.parse().map_err(|_| E::custom("an integer is expected"))?;
+            Ok(number.to_string())
+        }
+    }
+    deserializer.deserialize_any(Either).map(Some)
+}
+
+impl SearchBody {
+    fn search(&self) -> Result<Search, Problem> {
+        let time = |name, text: &Option<String>| text.as_deref().map(|text| time::parse_ms(name, text)).transpose();
+        Ok(Search {
+            source: self.source.clone(),
+            actor: self.actor.clone(),
+            action: self.action.clone(),
+            class: self.class.clone(),
+            status: self.status.clone(),
+            resource: self.resource.clone(),
+            ip: self.ip.clone(),
+            from_ms: time("from", &self.from)?,
+            to_ms: time("to", &self.to)?,
+            order: match self.order {
+                Some(OrderName::Asc) => Order::Ascending,
+                Some(OrderName::Desc) | None => Order::Descending,
+            },
+        })
+    }
+}
+
+/// Searches records.
+#[utoipa::path(get, path = "/api/v1/logs/{log}/records", tag = "reading", security(("token" = [])), params(("log" = String, Path), SearchBody),
+    responses((status = 200, body = Page<RecordView>), (status = "4XX", body = Document)))]
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path(log): Path<String>,
+    Query(query): Query<SearchBody>,
+) -> Result<axum::Json<Page<RecordView>>, Problem> {
+    run(&app, &caller, &log, &query).await
+}
+
+/// The same, with the query in the body: query strings get logged on the way.
+#[utoipa::path(post, path = "/api/v1/logs/{log}/records/search", tag = "reading", security(("token" = [])), params(("log" = String, Path)),
+    request_body = SearchBody, responses((status = 200, body = Page<RecordView>), (status = "4XX", body = Document)))]
+pub(crate) async fn search(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path(log): Path<String>,
+    Json(query): Json<SearchBody>,
+) -> Result<axum::Json<Page<RecordView>>, Problem> {
+    run(&app, &caller, &log, &query).await
+}
+
+async fn run(app: &App, caller: &Grant, name: &str, query: &SearchBody) -> Result<axum::Json<Page<RecordView>>, Problem> {
+    let log = app.log_for(caller, Role::Auditor, name)?;
+    let limit = rows(query.limit)?;
+    let search = query.search()?;
+    let bound_to = format!("records {name} {search:?}");
+    let after = match &query.cursor {
+        Some(cursor) => Some(position(&app.cursors.open(&caller.id, &bound_to, cursor)?)?),
+        None => None,
+    };
+    let page = log.search(&search, after, limit).await?;
+    let next_cursor = match page.next {
+        Some(Position { time_ms, index }) => {
+            let bytes = [time_ms.to_be_bytes(), index.to_be_bytes()].concat();
+            Some(app.cursors.seal(&caller.id, &bound_to, &bytes)?)
+        }
+        None => None,
+    };
+    Ok(axum::Json(Page { items: page.records.into_iter().map(RecordView::from).collect(), next_cursor }))
+}
+
+fn position(bytes: &[u8]) -> Result<Position, Problem> {
+    let refused = || Problem::new(Slug::Cursor, "the cursor can't be read");
+    let (time, index) = bytes.split_first_chunk::<8>().ok_or_else(refused)?;
+    let index: [u8; 8] = index.try_into().map_err(|_| refused())?;
+    Ok(Position { time_ms: i64::from_be_bytes(*time), index: u64::from_be_bytes(index) })
+}

@@ -1,0 +1,173 @@
+//! Sources: a named stream into a log, bound to one pipeline.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use cairnlog_ledger::manifest::{self, Fallback, OnError};
+use cairnlog_ledger::{Policy, SourceInfo, SourceSpec, StageSpec};
+use serde::{Deserialize, Serialize};
+
+use super::auth::Caller;
+use super::extract::{Json, Nothing, Query};
+use super::list::{Page, PageQuery};
+use super::problem::{Document, Problem};
+use crate::access::{Role, no_source};
+use crate::state::App;
+
+/// One stage of a pipeline.
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Stage {
+    /// `sha256:<hex>` or `name@version`.
+    plugin: String,
+    /// The plugin's config, if it takes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    config: Option<serde_json::Value>,
+    /// What a raw record that the stage can't process does; `quarantine` by default.
+    #[serde(default)]
+    on_error: OnErrorBody,
+}
+
+/// A stage's failure policy.
+#[derive(Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnErrorBody {
+    /// The raw record is quarantined.
+    #[default]
+    Quarantine,
+    /// The request answers 422 and nothing of it is kept.
+    Reject,
+    /// Normalizers only: another one tries it.
+    Fallback(FallbackBody),
+}
+
+/// The normalizer of last resort.
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FallbackBody {
+    /// `sha256:<hex>` or `name@version`.
+    plugin: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    config: Option<serde_json::Value>,
+}
+
+/// The stages of a source.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pipeline {
+    normalizer: Stage,
+    #[serde(default)]
+    redactors: Vec<Stage>,
+    retention: Stage,
+}
+
+/// What a source is bound to.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct BoundView {
+    source: String,
+    /// The pipeline's name: SHA-256 of its manifest.
+    pipeline: String,
+    /// The index of the pipeline's entry.
+    pipeline_index: u64,
+}
+
+/// A source as it is.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct SourceView {
+    source: String,
+    pipeline: String,
+    pipeline_index: u64,
+    normalizer: Stage,
+    redactors: Vec<Stage>,
+    retention: Stage,
+}
+
+impl From<Stage> for StageSpec {
+    fn from(Stage { plugin, config, on_error }: Stage) -> Self {
+        let on_error = match on_error {
+            OnErrorBody::Quarantine => Policy::Quarantine,
+            OnErrorBody::Reject => Policy::Reject,
+            OnErrorBody::Fallback(FallbackBody { plugin, config }) => Policy::Fallback { plugin, config },
+        };
+        Self { plugin, config, on_error }
+    }
+}
+
+impl From<manifest::Stage> for Stage {
+    fn from(manifest::Stage { plugin, config, on_error }: manifest::Stage) -> Self {
+        let on_error = match on_error {
+            OnError::Quarantine => OnErrorBody::Quarantine,
+            OnError::Reject => OnErrorBody::Reject,
+            OnError::Fallback(Fallback { plugin, config }) => {
+                OnErrorBody::Fallback(FallbackBody { plugin: plugin.to_string(), config })
+            }
+        };
+        Self { plugin: plugin.to_string(), config, on_error }
+    }
+}
+
+impl From<SourceInfo> for SourceView {
+    fn from(SourceInfo { source, pipeline, pipeline_index, manifest }: SourceInfo) -> Self {
+        Self {
+            source,
+            pipeline: pipeline.to_string(),
+            pipeline_index,
+            normalizer: manifest.normalizer.into(),
+            redactors: manifest.redactors.into_iter().map(Stage::from).collect(),
+            retention: manifest.retention.into(),
+        }
+    }
+}
+
+/// Binds a source to a pipeline, from its next batch on. Role `integrator`.
+#[utoipa::path(put, path = "/api/v1/logs/{log}/sources/{source}", tag = "sources", security(("token" = [])),
+    params(("log" = String, Path), ("source" = String, Path)), request_body = Pipeline,
+    responses((status = 201, body = BoundView), (status = 200, description = "changed, or the same as before", body = BoundView), (status = "4XX", body = Document)))]
+pub(crate) async fn put(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path((log, source)): Path<(String, String)>,
+    Json(pipeline): Json<Pipeline>,
+) -> Result<(StatusCode, axum::Json<BoundView>), Problem> {
+    let log = app.log_for(&caller, Role::Integrator, &log)?;
+    let spec = SourceSpec {
+        normalizer: pipeline.normalizer.into(),
+        redactors: pipeline.redactors.into_iter().map(StageSpec::from).collect(),
+        retention: pipeline.retention.into(),
+    };
+    let bound = log.put_source(&source, spec).await?;
+    let status = if bound.new { StatusCode::CREATED } else { StatusCode::OK };
+    let view = BoundView { source, pipeline: bound.pipeline.to_string(), pipeline_index: bound.pipeline_index };
+    Ok((status, axum::Json(view)))
+}
+
+/// Lists sources. Role `integrator`.
+#[utoipa::path(get, path = "/api/v1/logs/{log}/sources", tag = "sources", security(("token" = [])), params(("log" = String, Path), PageQuery),
+    responses((status = 200, body = Page<SourceView>), (status = "4XX", body = Document)))]
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path(name): Path<String>,
+    Query(page): Query<PageQuery>,
+) -> Result<axum::Json<Page<SourceView>>, Problem> {
+    let log = app.log_for(&caller, Role::Integrator, &name)?;
+    let sources = log.sources().into_iter().map(SourceView::from).collect();
+    let list = format!("sources {name}");
+    Ok(axum::Json(page.page(&app, &caller.id, &list, sources, |source: &SourceView| source.source.clone())?))
+}
+
+/// One source. Role `integrator`.
+#[utoipa::path(get, path = "/api/v1/logs/{log}/sources/{source}", tag = "sources", security(("token" = [])),
+    params(("log" = String, Path), ("source" = String, Path)),
+    responses((status = 200, body = SourceView), (status = "4XX", body = Document)))]
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path((log, source)): Path<(String, String)>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<axum::Json<SourceView>, Problem> {
+    let log = app.log_for(&caller, Role::Integrator, &log)?;
+    let info = log.source(&source).ok_or_else(|| no_source(&source))?;
+    Ok(axum::Json(info.into()))
+}

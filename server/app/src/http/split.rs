@@ -1,0 +1,157 @@
+//! An ingest body into raw records, without copying them.
+
+use axum::body::Bytes;
+use serde_json::value::RawValue;
+
+use super::problem::{Problem, Slug};
+use crate::limits::INGEST_RECORDS_MAX;
+
+/// The four shapes in which sources send events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// `application/x-ndjson`: one raw record a line.
+    Ndjson,
+    /// `application/json`: one raw record, or an array of them.
+    Json,
+    /// `text/plain`: one raw record a line.
+    Text,
+    /// `application/octet-stream`: one raw record.
+    Bytes,
+}
+
+impl Shape {
+    /// The shape of a media type.
+    ///
+    /// # Errors
+    /// `media-type`, naming the four.
+    pub(crate) fn of(media_type: Option<&str>) -> Result<Self, Problem> {
+        match media_type {
+            Some("application/x-ndjson") => Ok(Self::Ndjson),
+            Some("application/json") => Ok(Self::Json),
+            Some("text/plain") => Ok(Self::Text),
+            Some("application/octet-stream") => Ok(Self::Bytes),
+            _ => Err(Problem::new(
+                Slug::MediaType,
+                "the content type is not one of application/x-ndjson, application/json, text/plain and application/octet-stream",
+            )),
+        }
+    }
+
+    /// The content type that the pipeline is told for each raw record.
+    pub(crate) fn record_type(self) -> &'static str {
+        match self {
+            Self::Ndjson | Self::Json => "application/json",
+            Self::Text => "text/plain",
+            Self::Bytes => "application/octet-stream",
+        }
+    }
+}
+
+/// The raw records of a body, in order, each a slice of it.
+///
+/// Lines end at LF; a CR before it is cut; empty lines are no records.
+///
+/// # Errors
+/// `bad-request` for a body without a record or, in `application/json`, one that does not parse;
+/// `too-large` for too many records.
+pub(crate) fn split(shape: Shape, body: &Bytes) -> Result<Vec<Bytes>, Problem> {
+    let records = match shape {
+        Shape::Ndjson | Shape::Text => lines(body)?,
+        Shape::Json => json(body)?,
+        Shape::Bytes if body.is_empty() => Vec::new(),
+        Shape::Bytes => vec![body.clone()],
+    };
+    if records.is_empty() {
+        return Err(Problem::bad_request("the body holds no record; send at least one"));
+    }
+    Ok(records)
+}
+
+fn lines(body: &Bytes) -> Result<Vec<Bytes>, Problem> {
+    let mut records = Vec::new();
+    for line in body.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if !line.is_empty() {
+            push(&mut records, body.slice_ref(line))?;
+        }
+    }
+    Ok(records)
+}
+
+fn json(body: &Bytes) -> Result<Vec<Bytes>, Problem> {
+    if body.is_empty() {
+        return Ok(Vec::new());
+    }
+    let not_json = |error: serde_json::Error| Problem::bad_request(format!("the body is not JSON ({error}); nothing of it was kept"));
+    let whole: &RawValue = serde_json::from_slice(body).map_err(not_json)?;
+    if !whole.get().starts_with('[') {
+        return Ok(vec![body.slice_ref(whole.get().as_bytes())]);
+    }
+    let parts: Vec<&RawValue> = serde_json::from_slice(body).map_err(not_json)?;
+    let mut records = Vec::with_capacity(parts.len().min(INGEST_RECORDS_MAX));
+    for part in parts {
+        push(&mut records, body.slice_ref(part.get().as_bytes()))?;
+    }
+    Ok(records)
+}
+
+fn push(records: &mut Vec<Bytes>, record: Bytes) -> Result<(), Problem> {
+    if records.len() == INGEST_RECORDS_MAX {
+        return Err(Problem::new(
+            Slug::TooLarge,
+            format!("the body holds more than {INGEST_RECORDS_MAX} records; send them in several requests"),
+        ));
+    }
+    records.push(record);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn texts(shape: Shape, body: &'static str) -> Vec<String> {
+        split(shape, &Bytes::from_static(body.as_bytes()))
+            .unwrap()
+            .iter()
+            .map(|record| String::from_utf8(record.to_vec()).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn lines_end_at_lf_and_lose_a_cr_and_empty_ones_have_no_row() {
+        assert_eq!(texts(Shape::Ndjson, "{\"a\":1}\r\n\n\r\n{\"b\r\":2}\nlast"), ["{\"a\":1}", "{\"b\r\":2}", "last"]);
+        assert_eq!(texts(Shape::Text, "x\n"), ["x"]);
+    }
+
+    #[test]
+    fn json_is_one_record_or_an_array_of_them_byte_for_byte() {
+        assert_eq!(texts(Shape::Json, " {\"a\": [1, 2]} "), ["{\"a\": [1, 2]}"]);
+        assert_eq!(texts(Shape::Json, "\n[ {\"a\": 1} , 2,\"x\"]"), ["{\"a\": 1}", "2", "\"x\""]);
+    }
+
+    #[test]
+    fn nothing_and_broken_json_are_bad_requests() {
+        for (shape, body) in [
+            (Shape::Ndjson, "\n\n"),
+            (Shape::Json, ""),
+            (Shape::Json, "[]"),
+            (Shape::Json, "[{\"a\":1},{]"),
+            (Shape::Json, "{} trailing"),
+            (Shape::Bytes, ""),
+        ] {
+            let problem = split(shape, &Bytes::from_static(body.as_bytes())).unwrap_err();
+            assert_eq!(problem.slug(), Slug::BadRequest, "{shape:?} {body:?}");
+        }
+    }
+
+    #[test]
+    fn one_record_too_many_is_too_large() {
+        let body = Bytes::from("x\n".repeat(INGEST_RECORDS_MAX));
+        assert_eq!(split(Shape::Text, &body).unwrap().len(), INGEST_RECORDS_MAX);
+        let body = Bytes::from("x\n".repeat(INGEST_RECORDS_MAX + 1));
+        assert_eq!(split(Shape::Text, &body).unwrap_err().slug(), Slug::TooLarge);
+    }
+}

@@ -1,0 +1,73 @@
+//! The outermost layer: gives each request an id, finishes problems, logs and counts.
+//!
+//! Log lines and metrics name the route's template, never the path, a query or a body: those may
+//! hold personal data.
+
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::HeaderValue;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use super::problem::{Problem, REQUEST_ID, Slug};
+use crate::limits::REQUEST_WAIT_MAX;
+
+/// The request's id, for handlers that name it.
+pub(crate) fn new_request_id() -> String {
+    let mut bytes = [0; 8];
+    // Ids need no secrecy; without randomness they are merely all alike.
+    let _ = getrandom::fill(&mut bytes);
+    bytes.iter().fold(String::with_capacity(16), |mut id, byte| {
+        use std::fmt::Write as _;
+        let _ = write!(id, "{byte:02x}");
+        id
+    })
+}
+
+/// The layer's function, for `axum::middleware::from_fn`.
+pub(crate) async fn layer(request: Request, next: Next) -> Response {
+    let id = new_request_id();
+    let method = request.method().clone();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("-", MatchedPath::as_str)
+        .to_owned();
+    let started = Instant::now();
+    let mut response = match tokio::time::timeout(REQUEST_WAIT_MAX, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::new(Slug::Starting, "the request took too long; what it wrote may be in the log").into_response(),
+    };
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        log_cause(&id, &route, &problem);
+        response = problem.render(&id);
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    let status = response.status().as_u16();
+    let elapsed = started.elapsed();
+    tracing::debug!(request_id = %id, %method, route, status, micros = elapsed.as_micros(), "answered");
+    count(&method, route, status, elapsed.as_secs_f64());
+    response
+}
+
+fn log_cause(id: &str, route: &str, problem: &Problem) {
+    let Some(cause) = problem.cause() else { return };
+    if problem.slug() == Slug::Internal {
+        tracing::error!(request_id = %id, route, cause, "request failed");
+    } else {
+        tracing::info!(request_id = %id, route, cause, "request refused");
+    }
+}
+
+fn count(method: &axum::http::Method, route: String, status: u16, seconds: f64) {
+    let labels = [
+        ("method", method.as_str().to_owned()),
+        ("route", route),
+        ("status", status.to_string()),
+    ];
+    metrics::counter!("cairnlog_http_requests_total", &labels).increment(1);
+    metrics::histogram!("cairnlog_http_request_seconds", &labels[..2]).record(seconds);
+}

@@ -1,0 +1,59 @@
+//! The one page of limits of the HTTP face. Each bound says what it protects.
+//!
+//! Those that a user meets stand in `docs/limits.md` with the limits of the lower floors.
+
+use std::time::Duration;
+
+/// Largest request body of an ingest, as sent and after decompression: a request is one atomic
+/// commit and is held in memory until it is durable.
+pub(crate) const INGEST_BYTES_MAX: usize = 16 << 20;
+
+/// Most raw records in one ingest request.
+pub(crate) const INGEST_RECORDS_MAX: usize = 10_000;
+
+/// Largest raw record; a larger one is quarantined as `too-large`, its neighbours are not.
+pub(crate) const RECORD_BYTES_MAX: usize = 1 << 20;
+
+/// Largest plugin upload.
+pub(crate) const PLUGIN_BYTES_MAX: usize = 32 << 20;
+
+/// Largest JSON body of any other call.
+pub(crate) const JSON_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes of request bodies held at once by all ingests together; more wait for a place.
+pub(crate) const BODIES_BYTES_MAX: usize = 256 << 20;
+
+/// Connections served at once; more wait in the kernel's accept queue.
+pub(crate) const CONNECTIONS_MAX: usize = 4_096;
+
+/// Longest a client may take to send its request's head.
+pub(crate) const HEADER_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Longest one request may take, from its head to its answer.
+pub(crate) const REQUEST_WAIT_MAX: Duration = Duration::from_secs(120);
+
+/// Longest that a shutdown waits for requests under way.
+pub(crate) const DRAIN_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Rows of a list when the caller names no `limit`, and the most it may name.
+pub(crate) const PAGE_ROWS_DEFAULT: u32 = 100;
+/// See [`PAGE_ROWS_DEFAULT`].
+pub(crate) const PAGE_ROWS_MAX: u32 = 1_000;
+
+/// Longest `Idempotency-Key`, in visible ASCII characters.
+pub(crate) const IDEMPOTENCY_KEY_MAX: usize = 128;
+
+/// Tokens one server keeps: they are held in memory.
+pub(crate) const TOKENS_MAX: usize = 10_000;
+
+/// Longest name of a token, in characters.
+pub(crate) const TOKEN_NAME_MAX: usize = 128;
+
+/// Shortest and longest `CAIRNLOG_ADMIN_TOKEN`, in visible ASCII characters.
+pub(crate) const ADMIN_TOKEN_LEN: std::ops::RangeInclusive<usize> = 32..=256;
+
+/// Seconds that a caller is asked to wait before trying again.
+pub(crate) const RETRY_AFTER_SECS: u32 = 1;
+
+/// How often recorded metrics are folded into their buckets.
+pub(crate) const METRICS_UPKEEP: Duration = Duration::from_secs(5);

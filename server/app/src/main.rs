@@ -1,0 +1,17 @@
+//! The Cairnlog binary: command line, configuration, HTTP API and access control.
+//!
+//! Reading order: [`cli`] takes the command; [`server`] is what `serve` and `demo` run, made of
+//! [`config`], [`state`], [`access`] and [`http`]; every other command is a client over HTTP.
+
+mod access;
+mod cli;
+mod config;
+mod demo;
+mod http;
+mod limits;
+mod server;
+mod state;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

@@ -1,0 +1,228 @@
+//! A running server: everything opened in order, the HTTP face in front, and a shutdown that loses nothing.
+//!
+//! `serve` and `demo` both run this; it writes nothing to stdout and reads no environment.
+
+mod doors;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use axum_server::Handle;
+use cairnlog_client::Secret;
+use cairnlog_host::{Host, HostError, HostLimits};
+use cairnlog_ledger::handles::{OsRandom, Random as _, SystemClock};
+use cairnlog_ledger::{Config, Ledger, LedgerError};
+use cairnlog_store::datadir::{DataDir, DataDirError};
+use cairnlog_store::rocks::{OpenError, RocksEngine};
+use cairnlog_store::{Engine, ReadError};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
+
+use crate::access::{Grant, Role, TokenError, Tokens};
+use crate::config::Settings;
+use crate::http;
+use crate::http::cursor::Cursors;
+use crate::limits::{BODIES_BYTES_MAX, CONNECTIONS_MAX, DRAIN_WAIT_MAX, HEADER_WAIT_MAX, METRICS_UPKEEP};
+use crate::state::App;
+use doors::Doors;
+
+/// Upper bounds, in seconds, of the buckets that request times are counted in.
+const SECONDS_BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0];
+
+/// Why a server did not start, or stopped. Each is one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServerError {
+    /// The address is taken, or not this machine's.
+    #[error("can't listen on {0}: {1}; choose another address with --listen")]
+    Listen(SocketAddr, std::io::Error),
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error("the store can't be claimed: {0}")]
+    Claim(#[from] ReadError),
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error("the tokens can't be loaded: {0}")]
+    Tokens(#[from] TokenError),
+    #[error("the API's description can't be written: {0}")]
+    Document(#[from] serde_json::Error),
+    #[error("metrics can't be collected: {0}")]
+    Metrics(String),
+    /// Opening, or serving, panicked or was cancelled.
+    #[error("the server stopped: {0}")]
+    Task(#[from] tokio::task::JoinError),
+    #[error("the server stopped accepting connections: {0}")]
+    Accept(std::io::Error),
+}
+
+/// A server that takes requests.
+pub(crate) struct Server {
+    url: String,
+    data: PathBuf,
+    first_token: Option<Zeroizing<String>>,
+    app: Arc<App>,
+    handle: Handle<SocketAddr>,
+    serving: JoinHandle<std::io::Result<()>>,
+    upkeep: JoinHandle<()>,
+}
+
+impl Server {
+    /// Opens the data directory, creating it if it is new, and serves it. It takes requests when this returns.
+    ///
+    /// # Errors
+    /// The first thing that is wrong; nothing was signed or served then.
+    pub(crate) async fn start(settings: &Settings) -> Result<Self, ServerError> {
+        let listen = settings.listen;
+        let listener = std::net::TcpListener::bind(listen).map_err(|error| ServerError::Listen(listen, error))?;
+        let address = listener.local_addr().map_err(|error| ServerError::Listen(listen, error))?;
+        let public_host = settings.public_host.clone().unwrap_or_else(|| address.to_string());
+        let (app, routes, first_token) = open(settings, public_host).await?;
+        let router = http::router(routes, Arc::clone(&app));
+        let handle = Handle::new();
+        let mut server = axum_server::from_tcp(listener)
+            .map_err(|error| ServerError::Listen(listen, error))?
+            .handle(handle.clone())
+            .http1_only();
+        server.http_builder().http1().header_read_timeout(HEADER_WAIT_MAX);
+        let serving = tokio::spawn(server.serve(Doors::new(router, CONNECTIONS_MAX)));
+        let upkeep = tokio::spawn(upkeep(app.metrics.clone()));
+        let (url, data) = (format!("http://{address}"), settings.data.clone());
+        Ok(Self { url, data, first_token, app, handle, serving, upkeep })
+    }
+
+    /// The address, as a client is given it.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What is printed once the server takes requests: one line of JSON. The first administrator's token stands in the
+    /// first one of a new directory, and nowhere else.
+    pub(crate) fn ready_line(&mut self) -> String {
+        let mut ready = serde_json::json!({
+            "ready": true,
+            "url": self.url,
+            "data": self.data.to_string_lossy(),
+            "version": env!("CARGO_PKG_VERSION"),
+        });
+        if let Some(token) = self.first_token.take() {
+            ready["admin_token"] = token.as_str().into();
+        }
+        ready.to_string()
+    }
+
+    /// Serves until `stop` resolves, then shuts down.
+    ///
+    /// # Errors
+    /// If serving ended by itself, or went wrong on the way down.
+    pub(crate) async fn run_until(mut self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
+        tokio::select! {
+            ended = &mut self.serving => {
+                self.app.ledger.shutdown().await;
+                ended?.map_err(ServerError::Accept)
+            }
+            () = stop => self.shutdown().await,
+        }
+    }
+
+    /// Takes no new requests, lets those under way finish within their bound, and commits what waits.
+    async fn shutdown(self) -> Result<(), ServerError> {
+        self.app.draining.store(true, Ordering::Relaxed);
+        self.handle.graceful_shutdown(Some(DRAIN_WAIT_MAX));
+        let served = self.serving.await;
+        self.app.ledger.shutdown().await;
+        self.upkeep.abort();
+        served?.map_err(ServerError::Accept)
+    }
+}
+
+type Opened = (Arc<App>, axum::Router<Arc<App>>, Option<Zeroizing<String>>);
+
+async fn open(settings: &Settings, public_host: String) -> Result<Opened, ServerError> {
+    let metrics = recorder()?;
+    let (dir, engine, host) = open_files(settings.data.clone()).await?;
+    let writer = engine.claim().await?;
+    let clock = Arc::new(SystemClock::default());
+    let ledger = Ledger::open(Config {
+        dir,
+        engine: Arc::clone(&engine),
+        writer: writer.clone(),
+        host,
+        clock: clock.clone(),
+        random: Arc::new(OsRandom),
+        public_host,
+        workers: std::thread::available_parallelism().map_or(1, usize::from),
+    })
+    .await?;
+    let tokens = Tokens::open(engine, writer, settings.admin_token.as_ref().map(Secret::expose)).await?;
+    let first_token = first_token(&tokens, settings).await?;
+    let (routes, document) = http::split();
+    let openapi = document.to_json()?.into();
+    let mut key = [0; 32];
+    OsRandom.fill(&mut key);
+    let app = App {
+        ledger,
+        tokens,
+        cursors: Cursors::new(key),
+        clock,
+        metrics,
+        openapi,
+        bodies: Arc::new(Semaphore::new(BODIES_BYTES_MAX)),
+        draining: AtomicBool::new(false),
+    };
+    Ok((Arc::new(app), routes, first_token))
+}
+
+/// What blocks: the disk, and the plugin host's reservation of address space.
+async fn open_files(data: PathBuf) -> Result<(Arc<DataDir>, Arc<dyn Engine>, Host), ServerError> {
+    let opening = tokio::task::spawn_blocking(move || {
+        let dir = DataDir::open(&data)?;
+        let engine = RocksEngine::open(&dir.db())?;
+        let host = Host::new(HostLimits::default())?;
+        Ok::<_, ServerError>((Arc::new(dir), Arc::new(engine) as Arc<dyn Engine>, host))
+    });
+    opening.await?
+}
+
+/// A server that knows no token would let nobody in, so it makes one that can make others.
+async fn first_token(tokens: &Tokens, settings: &Settings) -> Result<Option<Zeroizing<String>>, TokenError> {
+    if settings.admin_token.is_some() || !tokens.is_empty() {
+        return Ok(None);
+    }
+    let grant = Grant {
+        id: String::new(),
+        name: "first administrator".to_owned(),
+        roles: [Role::Admin].into(),
+        log: None,
+        sources: None,
+        expires: None,
+    };
+    Ok(Some(tokens.create(grant).await?.1))
+}
+
+/// The process's recorder of metrics: there can be but one, whatever number of servers runs in it.
+fn recorder() -> Result<PrometheusHandle, ServerError> {
+    static RECORDER: OnceLock<Result<PrometheusHandle, String>> = OnceLock::new();
+    let install = || {
+        PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS_BUCKETS)
+            .and_then(PrometheusBuilder::install_recorder)
+            .map_err(|error| error.to_string())
+    };
+    RECORDER.get_or_init(install).clone().map_err(ServerError::Metrics)
+}
+
+/// Folds what was recorded into the buckets, so that it does not pile up where nobody asks for metrics.
+async fn upkeep(metrics: PrometheusHandle) {
+    let mut ticks = tokio::time::interval(METRICS_UPKEEP);
+    loop {
+        ticks.tick().await;
+        metrics.run_upkeep();
+    }
+}

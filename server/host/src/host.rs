@@ -1,0 +1,380 @@
+//! The host itself: loads plugins, configures them, runs records through them.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cairnlog_verify::event::Attribute;
+use sha2::{Digest, Sha256};
+use wasmtime::Engine;
+use wasmtime::component::{Component, InstancePre, Linker};
+
+use crate::batches::{batches, visible};
+use crate::bindings::exports::cairnlog::plugin::{normalizer, redactor, retention, settings};
+use crate::bisect::{Batch, settle};
+use crate::engine::{Ticker, engine};
+use crate::inspect::{Description, PluginFault, inspect, told};
+use crate::instance::{Exports, Failure, Live, State, linker};
+use crate::limits::{CONFIG_BYTES_MAX, HostLimits, MESSAGE_BYTES_MAX, WAITING_MAX};
+use crate::lower;
+use crate::permits::Permits;
+use crate::text::cut;
+use crate::types::{
+    Decision, Interrupted, Kind, Level, Outcome, PluginLog, RawRecord, Redaction, Run, Verdict,
+};
+use crate::{check, schema};
+
+/// Runs plugins. Cheap to clone; all clones share engine, instances and limits.
+///
+/// Every method blocks: for an instance to become free, and while a plugin runs or compiles. Call them off the async
+/// threads.
+#[derive(Clone)]
+pub struct Host {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    linker: Linker<State>,
+    permits: Permits,
+    limits: HostLimits,
+    /// Declared last, so that the epoch moves as long as anything else is there.
+    _ticker: Ticker,
+}
+
+/// The host can't be set up on this machine.
+#[derive(Debug, thiserror::Error)]
+#[error("the plugin host can't start: {0}")]
+pub struct HostError(String);
+
+/// What is wrong with an upload: everything that could be found, at least one thing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid plugin: {}", told(errors))]
+pub struct InvalidPlugin {
+    /// Each by itself.
+    pub errors: Vec<PluginFault>,
+}
+
+/// A config that a plugin can't be used with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ConfigRefused {
+    /// Why, at most [`MESSAGE_BYTES_MAX`] bytes, the plugin's own words included.
+    pub message: String,
+}
+
+/// A compiled plugin that could be instantiated.
+pub struct Plugin {
+    /// SHA-256 of the component's bytes: its identity.
+    pub digest: [u8; 32],
+    /// Its name, `[a-z0-9-]{1,64}`.
+    pub name: String,
+    /// Its version, 1 to 64 visible ASCII characters.
+    pub version: String,
+    /// What it does; may be empty.
+    pub summary: String,
+    /// Its licence, meant to be an SPDX expression; may be empty.
+    pub license: String,
+    /// Where its source is; may be empty.
+    pub source: String,
+    /// The roles that it plays, at least one.
+    pub kinds: Vec<Kind>,
+    /// The interfaces that it imports.
+    pub imports: Vec<String>,
+    /// JSON Schema of its config, if it has one.
+    pub schema: Option<String>,
+    pre: InstancePre<State>,
+    exports: Exports,
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Plugin({}@{})", self.name, self.version)
+    }
+}
+
+/// A plugin with a config that it accepted. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    plugin: Arc<Plugin>,
+    config: Arc<str>,
+}
+
+impl Stage {
+    /// The plugin.
+    #[must_use]
+    pub fn plugin(&self) -> &Arc<Plugin> {
+        &self.plugin
+    }
+
+    /// The config, as it was given.
+    #[must_use]
+    pub fn config(&self) -> &str {
+        &self.config
+    }
+}
+
+impl Host {
+    /// Reserves address space for the instances (not memory) and starts the thread that moves the epoch; it ends when
+    /// the last clone is dropped.
+    ///
+    /// # Errors
+    /// If the system gives no address space or no thread.
+    pub fn new(limits: HostLimits) -> Result<Self, HostError> {
+        let engine = engine(&limits).map_err(|error| HostError(format!("{error:#}")))?;
+        let linker = linker(&engine).map_err(|error| HostError(format!("{error:#}")))?;
+        let ticker = Ticker::start(engine.clone(), Duration::from_millis(limits.epoch_ms))
+            .map_err(|error| HostError(error.to_string()))?;
+        let permits = Permits::new(limits.instances, WAITING_MAX);
+        Ok(Self { inner: Arc::new(Inner { engine, linker, permits, limits, _ticker: ticker }) })
+    }
+
+    /// The limits.
+    #[must_use]
+    pub fn limits(&self) -> &HostLimits {
+        &self.inner.limits
+    }
+
+    /// Checks, compiles and once instantiates a component. Compiling takes from milliseconds to, for an interpreter,
+    /// tens of seconds, on all processors.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn load(&self, wasm: &[u8]) -> Result<Arc<Plugin>, InvalidPlugin> {
+        let description = inspect(wasm).map_err(|errors| InvalidPlugin { errors })?;
+        self.compile(wasm, description).map(Arc::new).map_err(|fault| InvalidPlugin { errors: vec![fault] })
+    }
+
+    fn compile(&self, wasm: &[u8], found: Description) -> Result<Plugin, PluginFault> {
+        let inner = &*self.inner;
+        let refused =
+            |code| move |error: wasmtime::Error| PluginFault::new(code, words(&format!("{error:#}")));
+        let component = Component::from_binary(&inner.engine, wasm).map_err(refused("cannot-compile"))?;
+        let pre = inner.linker.instantiate_pre(&component).map_err(refused("wrong-interface"))?;
+        let exports = exports(&pre, &found.kinds).map_err(refused("wrong-interface"))?;
+        let schema = self.try_out(&pre, &exports)?;
+        if let Some(text) = &schema {
+            schema::compile(text).map_err(|message| PluginFault::new("bad-schema", words(&message)))?;
+        }
+        Ok(Plugin {
+            digest: Sha256::digest(wasm).into(),
+            name: found.name,
+            version: found.version,
+            summary: found.summary,
+            license: found.license,
+            source: found.source,
+            kinds: found.kinds,
+            imports: found.imports,
+            schema,
+            pre,
+            exports,
+        })
+    }
+
+    /// Instantiates for real, since some mismatches show only then, and asks for the schema.
+    fn try_out(&self, pre: &InstancePre<State>, exports: &Exports) -> Result<Option<String>, PluginFault> {
+        let Some(_permit) = self.inner.permits.acquire() else {
+            return Err(PluginFault::new("host-busy", "no instance became free to try it out: retry later"));
+        };
+        let trapped = |error: wasmtime::Error| {
+            let is_trap = error.downcast_ref::<wasmtime::Trap>().is_some();
+            let code = if is_trap { "trap-on-configure" } else { "cannot-instantiate" };
+            PluginFault::new(
+                code,
+                words(&format!("when first instantiated: {}", Failure::of(&error).message())),
+            )
+        };
+        let mut live = Live::open(pre, &self.inner.limits).map_err(trapped)?;
+        live.check_types(exports)
+            .map_err(|error| PluginFault::new("wrong-interface", words(&format!("{error:#}"))))?;
+        live.schema(exports).map_err(trapped)
+    }
+
+    /// Binds a config: it must be JSON, match the plugin's schema, and be accepted by the plugin itself.
+    ///
+    /// `config` is handed to the plugin as it is; give it in its canonical form. Without a config of one's own, `{}`.
+    ///
+    /// # Errors
+    /// Why not, in the plugin's words where it is the plugin that refuses.
+    pub fn configure(&self, plugin: &Arc<Plugin>, config: &str) -> Result<Stage, ConfigRefused> {
+        self.try_config(plugin, config).map_err(|message| ConfigRefused { message: words(&message) })?;
+        Ok(Stage { plugin: Arc::clone(plugin), config: config.into() })
+    }
+
+    fn try_config(&self, plugin: &Plugin, config: &str) -> Result<(), String> {
+        if config.len() > CONFIG_BYTES_MAX {
+            return Err(format!("the config has {} bytes, more than {CONFIG_BYTES_MAX}", config.len()));
+        }
+        let json =
+            serde_json::from_str(config).map_err(|error| format!("the config is not JSON: {error}"))?;
+        if let Some(schema) = &plugin.schema {
+            schema::check(&schema::compile(schema)?, &json)?;
+        }
+        let _permit = self.inner.permits.acquire().ok_or_else(|| Interrupted::Busy.to_string())?;
+        let accepted = Live::open(&plugin.pre, &self.inner.limits)
+            .and_then(|mut live| live.configure(&plugin.exports, config))
+            .map_err(|error| format!("the plugin failed on its config: {}", Failure::of(&error).message()))?;
+        accepted.map_err(|message| format!("the plugin refused its config: {message}"))
+    }
+
+    /// Normalizes raw records. One verdict a record, in order; a failing record fails alone.
+    ///
+    /// # Errors
+    /// [`Interrupted`]: no verdict on any record.
+    pub fn normalize(
+        &self,
+        stage: &Stage,
+        records: &[RawRecord<'_>],
+    ) -> Result<Run<Verdict<Outcome>>, Interrupted> {
+        let indices =
+            stage.plugin.exports.normalizer.as_ref().ok_or(Interrupted::WrongKind(Kind::Normalizer))?;
+        let sizes: Vec<usize> = records.iter().map(lower::raw_bytes).collect();
+        self.run(stage, &sizes, |live, range| {
+            let records = &records[range];
+            let pairs: Vec<_> = records.iter().map(lower::pairs).collect();
+            let batch: Vec<_> =
+                records.iter().zip(&pairs).map(|(record, pairs)| lower::raw(record, pairs)).collect();
+            let guest = indices.load(&mut live.store, &live.instance)?;
+            let returned = guest.call_normalize(&mut live.store, &batch)?;
+            Ok(check::outcomes(returned, records.len()))
+        })
+    }
+
+    /// Asks what of events must not be kept. One verdict an event, in order.
+    ///
+    /// The plugin does not see what is dropped already, nor the server's own attributes (`$…`); the indices of what it
+    /// returns are those of the slices given here all the same.
+    ///
+    /// # Errors
+    /// [`Interrupted`]: no verdict on any event.
+    pub fn redact(
+        &self,
+        stage: &Stage,
+        events: &[&[Attribute]],
+    ) -> Result<Run<Verdict<Vec<Redaction>>>, Interrupted> {
+        let indices = stage.plugin.exports.redactor.as_ref().ok_or(Interrupted::WrongKind(Kind::Redactor))?;
+        let sizes: Vec<usize> = events.iter().map(|event| lower::event_bytes(event)).collect();
+        self.run(stage, &sizes, |live, range| {
+            let events: Vec<_> = events[range].iter().map(|event| (*event, visible(event))).collect();
+            let lowered: Vec<_> = events.iter().map(|(event, seen)| lower::event(event, seen)).collect();
+            let batch: Vec<_> = lowered.iter().map(Vec::as_slice).collect();
+            let guest = indices.load(&mut live.store, &live.instance)?;
+            let returned = guest.call_redact(&mut live.store, &batch)?;
+            Ok(check::redactions(returned, &events))
+        })
+    }
+
+    /// Asks for the retention class of events, as they are after redaction. One verdict an event, in order. The plugin
+    /// sees the same attributes as in [`Host::redact`].
+    ///
+    /// # Errors
+    /// [`Interrupted`]: no verdict on any event.
+    pub fn decide(
+        &self,
+        stage: &Stage,
+        events: &[&[Attribute]],
+    ) -> Result<Run<Verdict<Decision>>, Interrupted> {
+        let indices =
+            stage.plugin.exports.retention.as_ref().ok_or(Interrupted::WrongKind(Kind::Retention))?;
+        let sizes: Vec<usize> = events.iter().map(|event| lower::event_bytes(event)).collect();
+        self.run(stage, &sizes, |live, range| {
+            let lowered: Vec<_> =
+                events[range].iter().map(|event| lower::event(event, &visible(event))).collect();
+            let batch: Vec<_> = lowered.iter().map(Vec::as_slice).collect();
+            let guest = indices.load(&mut live.store, &live.instance)?;
+            let returned = guest.call_decide(&mut live.store, &batch)?;
+            Ok(check::decisions(returned, batch.len()))
+        })
+    }
+
+    /// Cuts records of these sizes into batches and settles each. `call` runs one range in a configured instance.
+    fn run<T>(
+        &self,
+        stage: &Stage,
+        sizes: &[usize],
+        call: impl Fn(&mut Live, Range<usize>) -> wasmtime::Result<Batch<T>>,
+    ) -> Result<Run<Verdict<T>>, Interrupted> {
+        let mut run = Run { results: Vec::with_capacity(sizes.len()), fuel: 0, log: PluginLog::default() };
+        let Run { results, fuel, log } = &mut run;
+        for batch in batches(sizes, &self.inner.limits) {
+            let verdicts = settle(batch, &mut |range| {
+                // An interrupted batch is tried once more by itself, with another instance and all of its time.
+                match self.attempt(stage, sizes, range.clone(), &call, fuel, log) {
+                    Err(Interrupted::Deadline) => self.attempt(stage, sizes, range, &call, fuel, log),
+                    settled => settled,
+                }
+            })?;
+            results.extend(verdicts);
+        }
+        report(stage, &run.log);
+        Ok(run)
+    }
+
+    /// One run over a range in a fresh instance.
+    fn attempt<T>(
+        &self,
+        stage: &Stage,
+        sizes: &[usize],
+        range: Range<usize>,
+        call: &impl Fn(&mut Live, Range<usize>) -> wasmtime::Result<Batch<T>>,
+        fuel: &mut u64,
+        log: &mut PluginLog,
+    ) -> Result<Batch<T>, Interrupted> {
+        let inner = &*self.inner;
+        let _permit = inner.permits.acquire().ok_or(Interrupted::Busy)?;
+        let mut live = self.set_up(stage)?;
+        let budget =
+            sizes[range.clone()].iter().fold(0_u64, |sum, size| sum.saturating_add(inner.limits.fuel(*size)));
+        live.store.set_fuel(budget).map_err(|error| Interrupted::Setup(error.to_string()))?;
+        let returned = call(&mut live, range);
+        *fuel = fuel.saturating_add(budget.saturating_sub(live.store.get_fuel().unwrap_or(0)));
+        log.append(std::mem::take(&mut live.store.data_mut().log));
+        match returned.map_err(|error| Failure::of(&error)) {
+            Ok(batch) => Ok(batch),
+            Err(Failure::Fault(fault)) => Ok(Err(fault)),
+            Err(Failure::Deadline) => Err(Interrupted::Deadline),
+        }
+    }
+
+    /// A fresh, configured instance. It worked when the config was bound and depends on nothing else, so if it fails
+    /// now no record is to blame.
+    fn set_up(&self, stage: &Stage) -> Result<Live, Interrupted> {
+        let interrupted = |error: wasmtime::Error| match Failure::of(&error) {
+            Failure::Deadline => Interrupted::Deadline,
+            Failure::Fault(fault) => Interrupted::Setup(fault.message),
+        };
+        let mut live = Live::open(&stage.plugin.pre, &self.inner.limits).map_err(interrupted)?;
+        live.configure(&stage.plugin.exports, &stage.config)
+            .map_err(interrupted)?
+            .map_err(|message| Interrupted::Setup(words(&message)))?;
+        Ok(live)
+    }
+}
+
+/// Finds the exports of `settings` and of these roles.
+fn exports(pre: &InstancePre<State>, kinds: &[Kind]) -> wasmtime::Result<Exports> {
+    let plays = |kind| kinds.contains(&kind);
+    Ok(Exports {
+        settings: settings::GuestIndices::new(pre)?,
+        normalizer: plays(Kind::Normalizer).then(|| normalizer::GuestIndices::new(pre)).transpose()?,
+        redactor: plays(Kind::Redactor).then(|| redactor::GuestIndices::new(pre)).transpose()?,
+        retention: plays(Kind::Retention).then(|| retention::GuestIndices::new(pre)).transpose()?,
+    })
+}
+
+/// The operator's log gets how often a plugin spoke, never what it said.
+fn report(stage: &Stage, log: &PluginLog) {
+    let [debugs, infos, warnings, errors] =
+        [Level::Debug, Level::Info, Level::Warn, Level::Error].map(|level| log.count(level));
+    if debugs + infos + warnings + errors > 0 {
+        let (name, version) = (&stage.plugin.name, &stage.plugin.version);
+        tracing::debug!(plugin = %name, %version, debugs, infos, warnings, errors, "a plugin logged messages");
+    }
+}
+
+fn words(message: &str) -> String {
+    cut(message, MESSAGE_BYTES_MAX).to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! What a component says of itself, read without compiling or running it.
+
+use cairnlog_verify::name;
+use wasm_metadata::ComponentNames;
+use wasmparser::{Encoding, KnownCustom, Parser, Payload};
+
+use crate::instance::HOST_INTERFACE;
+use crate::limits::{COMPONENT_BYTES_MAX, FAULTS_MAX, METADATA_BYTES_MAX, VERSION_BYTES_MAX};
+use crate::text::cut;
+use crate::types::Kind;
+
+/// The types-only interface that every component imports.
+const EVENTS_INTERFACE: &str = "cairnlog:plugin/events@1.0.0";
+/// What every plugin exports besides its roles.
+const SETTINGS_INTERFACE: &str = "cairnlog:plugin/settings@1.0.0";
+
+/// The interfaces that make a plugin, and their roles.
+const ROLES: [(&str, Kind); 3] = [
+    ("cairnlog:plugin/normalizer@1.0.0", Kind::Normalizer),
+    ("cairnlog:plugin/redactor@1.0.0", Kind::Redactor),
+    ("cairnlog:plugin/retention@1.0.0", Kind::Retention),
+];
+
+/// Starts of import names and what usually brings such an import into a plugin.
+const CAUSES: [(&str, &str); 9] = [
+    (
+        "wasi:clocks/",
+        "usually SystemTime::now() or Instant::now(): there is no clock but the record's `received`",
+    ),
+    (
+        "wasi:random/",
+        "usually a HashMap built for wasm32-wasip2: build for wasm32-unknown-unknown, or use a BTreeMap",
+    ),
+    ("wasi:cli/", "usually println!, eprintln!, std::env or std::process::exit: log through `host` instead"),
+    ("wasi:io/", "usually println! or eprintln!, or a build for wasm32-wasip2: log through `host` instead"),
+    ("wasi:filesystem/", "usually std::fs, or a build for wasm32-wasip2: a plugin has no files"),
+    ("wasi:sockets/", "usually std::net: a plugin has no network"),
+    ("wasi:http/", "usually an HTTP client: a plugin has no network"),
+    ("wasi_snapshot_preview1", "usually a build for wasm32-wasip1: build for wasm32-unknown-unknown"),
+    ("cairnlog:plugin/", "another version of the plugin interfaces, or one that plugins don't import"),
+];
+
+/// One thing wrong with an upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginFault {
+    /// `too-large`, `not-a-component`, `unknown-import`, `no-known-interface`, `no-name`, `no-version`,
+    /// `wrong-interface`, `cannot-compile`, `cannot-instantiate`, `trap-on-configure`, `bad-schema` or `host-busy`.
+    pub code: &'static str,
+    /// What it is and what to do about it.
+    pub detail: String,
+}
+
+impl PluginFault {
+    pub(crate) fn new(code: &'static str, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+}
+
+/// Several things wrong, in one line.
+pub(crate) fn told(faults: &[PluginFault]) -> String {
+    faults.iter().map(|fault| format!("{}: {}", fault.code, fault.detail)).collect::<Vec<_>>().join("; ")
+}
+
+/// What the sections of a component say.
+#[derive(Debug, Default)]
+pub(crate) struct Description {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) summary: String,
+    pub(crate) license: String,
+    pub(crate) source: String,
+    pub(crate) kinds: Vec<Kind>,
+    pub(crate) imports: Vec<String>,
+    exports: Vec<String>,
+}
+
+/// Reads a component's imports, exports and metadata.
+///
+/// # Errors
+/// Everything that is wrong with it as far as its sections show, at most [`FAULTS_MAX`] things.
+pub(crate) fn inspect(wasm: &[u8]) -> Result<Description, Vec<PluginFault>> {
+    if wasm.len() > COMPONENT_BYTES_MAX {
+        let detail = format!("{} bytes; a plugin has at most {COMPONENT_BYTES_MAX}", wasm.len());
+        return Err(vec![PluginFault::new("too-large", detail)]);
+    }
+    let mut found = sections(wasm).map_err(|detail| vec![PluginFault::new("not-a-component", detail)])?;
+    found.kinds =
+        ROLES.iter().filter(|(role, _)| found.exports.iter().any(|e| e == role)).map(|(_, k)| *k).collect();
+    let mut faults: Vec<PluginFault> =
+        found.imports.iter().filter_map(|import| unknown_import(import)).collect();
+    faults.truncate(FAULTS_MAX);
+    faults.extend(missing(&found));
+    if faults.is_empty() { Ok(found) } else { Err(faults) }
+}
+
+fn unknown_import(import: &str) -> Option<PluginFault> {
+    if import == HOST_INTERFACE || import == EVENTS_INTERFACE {
+        return None;
+    }
+    let cause = CAUSES.iter().find(|(start, _)| import.starts_with(start));
+    let cause = cause.map_or("a plugin is lent nothing else", |(_, cause)| cause);
+    let shown = cut(import, 256);
+    Some(PluginFault::new("unknown-import", format!("{shown} is not lent, only {HOST_INTERFACE}: {cause}")))
+}
+
+/// What a plugin must have and this one has not.
+fn missing(found: &Description) -> Vec<PluginFault> {
+    let mut faults = Vec::new();
+    if found.kinds.is_empty() {
+        let [normalizer, redactor, retention] = ROLES.map(|(role, _)| role);
+        let detail = format!("exports none of {normalizer}, {redactor} and {retention}");
+        faults.push(PluginFault::new("no-known-interface", detail));
+    } else if !found.exports.iter().any(|export| export == SETTINGS_INTERFACE) {
+        faults.push(PluginFault::new("no-known-interface", format!("does not export {SETTINGS_INTERFACE}")));
+    }
+    if name::check(&found.name).is_err() {
+        let detail =
+            "its metadata has no name of [a-z0-9-]{1,64}: build it with cairnlog-componentize --name";
+        faults.push(PluginFault::new("no-name", detail));
+    }
+    let version = &found.version;
+    if version.is_empty()
+        || version.len() > VERSION_BYTES_MAX
+        || !version.bytes().all(|b| b.is_ascii_graphic())
+    {
+        let detail = "its metadata has no version of 1 to 64 visible ASCII characters: build it with \
+                      cairnlog-componentize --version";
+        faults.push(PluginFault::new("no-version", detail));
+    }
+    faults
+}
+
+/// Walks the sections of the outermost component; what is nested in it is skipped.
+fn sections(wasm: &[u8]) -> Result<Description, String> {
+    let mut found = Description::default();
+    let mut depth = 0_usize;
+    for payload in Parser::new(0).parse_all(wasm) {
+        match payload.map_err(|error| format!("not a WebAssembly component: {error}"))? {
+            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                return Err(
+                    "a core module, not a component: make it one with cairnlog-componentize".to_owned()
+                );
+            }
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            payload if depth == 0 => section(&mut found, &payload).map_err(|error| error.to_string())?,
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+fn section(found: &mut Description, payload: &Payload<'_>) -> Result<(), anyhow::Error> {
+    match payload {
+        Payload::ComponentImportSection(section) => {
+            for import in section.clone() {
+                found.imports.push(import?.name.name.to_owned());
+            }
+        }
+        Payload::ComponentExportSection(section) => {
+            for export in section.clone() {
+                found.exports.push(export?.name.name.to_owned());
+            }
+        }
+        Payload::CustomSection(section) => match (section.as_known(), section.name()) {
+            (KnownCustom::ComponentName(_), _) => {
+                let names = ComponentNames::from_bytes(section.data(), section.data_offset())?;
+                found.name = names.get_name().cloned().unwrap_or_default();
+            }
+            (_, "version") => found.version = text(section.data()),
+            (_, "description") => found.summary = text(section.data()),
+            (_, "licenses") => found.license = text(section.data()),
+            (_, "source") => found.source = text(section.data()),
+            _ => {}
+        },
+        _ => {}
+    }
+    Ok(())
+}
+
+fn text(data: &[u8]) -> String {
+    cut(&String::from_utf8_lossy(data), METADATA_BYTES_MAX).to_owned()
+}

@@ -1,0 +1,281 @@
+//! All logs of a server, and its plugins.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use cairnlog_host::Host;
+use cairnlog_store::datadir::DataDir;
+use cairnlog_store::secrets::LogKeys;
+use cairnlog_store::{Engine, Family, Scan, layout};
+use cairnlog_tlog::{LogParams, SharedWriter};
+use cairnlog_verify::entry::{Body, Digest, Mode};
+use cairnlog_verify::name;
+use cairnlog_verify::note::SigningKey;
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use crate::class::Class;
+use crate::error::LedgerError;
+use crate::handles::{Clock, Random};
+use crate::limits::{LOGS_MAX, ORIGIN_BYTES_MAX};
+use crate::log::{Log, LogRow, Shared, draft};
+use crate::prepared::Prepared;
+use crate::registry::{PluginInfo, Registry};
+use crate::said::LogSaid;
+use crate::worker::Sealer;
+
+/// What a ledger is opened with.
+pub struct Config {
+    /// The locked data directory, for the keys.
+    pub dir: Arc<DataDir>,
+    /// The engine over its store.
+    pub engine: Arc<dyn Engine>,
+    /// The claim to write to it.
+    pub writer: SharedWriter,
+    /// Runs plugins.
+    pub host: Host,
+    /// The server's time.
+    pub clock: Arc<dyn Clock>,
+    /// The server's randomness.
+    pub random: Arc<dyn Random>,
+    /// Before `/logs/<name>` in the origin of a new log: host and perhaps port, without a scheme.
+    pub public_host: String,
+    /// Chunks of raw records worked on at once.
+    pub workers: usize,
+}
+
+/// A log to create.
+pub struct NewLog {
+    /// `[a-z0-9-]{1,64}`.
+    pub name: String,
+    /// The origin; `<public host>/logs/<name>` where absent.
+    pub origin: Option<String>,
+    /// `PRIVATE+KEY+…` notes, one of them named like the origin; where empty, one is made.
+    pub signing_keys: Vec<String>,
+}
+
+/// All logs of a server, and its plugins.
+pub struct Ledger {
+    shared: Arc<Shared>,
+    dir: Arc<DataDir>,
+    public_host: String,
+    logs: RwLock<BTreeMap<String, Arc<Log>>>,
+    /// The id of the next log; held while one is created.
+    next_id: tokio::sync::Mutex<u32>,
+}
+
+impl Ledger {
+    /// Opens every log, rebuilding its right edge, and every plugin.
+    ///
+    /// # Errors
+    /// The first thing that is damaged or missing, in one line; nothing was signed or written then.
+    pub async fn open(config: Config) -> Result<Self, LedgerError> {
+        let Config { dir, engine, writer, host, clock, random, public_host, workers } = config;
+        let registry = Registry::open(Arc::clone(&engine), writer.clone(), host.clone()).await?;
+        let workers = Arc::new(Semaphore::new(workers));
+        let shared = Arc::new(Shared { engine, writer, host, clock, random, registry, workers });
+        let scan = Scan::prefix(Family::Logs, Vec::new(), LOGS_MAX);
+        let mut logs = BTreeMap::new();
+        let mut next_id = 1;
+        for (key, row) in shared.engine.scan(scan).await? {
+            let damaged = || LedgerError::Internal("the row of a log can't be read; restore the store".to_owned());
+            let id = layout::parse_log_key(&key).ok_or_else(damaged)?;
+            let row: LogRow = serde_json::from_slice(&row).map_err(|_| damaged())?;
+            let name = row.name.clone();
+            let log = open_log(id, row, Arc::clone(&shared), &dir)
+                .await
+                .map_err(|error| LedgerError::Internal(format!("log {name:?}: {error}")))?;
+            logs.insert(name, Arc::new(log));
+            next_id = next_id.max(id + 1);
+        }
+        let next_id = tokio::sync::Mutex::new(next_id);
+        Ok(Self { shared, dir, public_host, logs: RwLock::new(logs), next_id })
+    }
+
+    /// Creates a log: its keys, then entry 0, the log's row and the class `default` in one commit.
+    ///
+    /// A crash before the commit leaves keys that sign nothing; creating the log again replaces them.
+    ///
+    /// # Errors
+    /// [`LedgerError::BadRequest`] for a name, origin or key that can't be; [`LedgerError::Conflict`] for one
+    /// that is taken.
+    pub async fn create_log(&self, new: NewLog, by: &str) -> Result<Arc<Log>, LedgerError> {
+        let bad = |words: String| LedgerError::BadRequest(words);
+        name::check(&new.name).map_err(|error| bad(format!("the log's name: {error}")))?;
+        let origin = new.origin.unwrap_or_else(|| format!("{}/logs/{}", self.public_host, new.name));
+        if origin.len() > ORIGIN_BYTES_MAX {
+            return Err(bad(format!("an origin has {ORIGIN_BYTES_MAX} bytes at most")));
+        }
+        let mut next_id = self.next_id.lock().await;
+        self.check_free(&new.name, &origin)?;
+        let mut notes: Vec<Zeroizing<String>> = new.signing_keys.into_iter().map(Zeroizing::new).collect();
+        if notes.is_empty() {
+            let mut seed = Zeroizing::new([0; 32]);
+            self.shared.random.fill(seed.as_mut_slice());
+            let key = SigningKey::ed25519(&origin, *seed).map_err(|error| bad(format!("the origin: {error}")))?;
+            notes.push(key.to_private_note());
+        }
+        let signers = parse_signers(&notes, &origin)?;
+        let keys = self.make_keys(&new.name, &origin, notes).await?;
+        let row = LogRow { name: new.name, origin, created_ms: self.shared.clock.now_ms() };
+        let log = self.first_commit(*next_id, row, keys, signers, by).await?;
+        *next_id += 1;
+        let log = Arc::new(log);
+        self.logs.write().unwrap_or_else(PoisonError::into_inner).insert(log.info().name, Arc::clone(&log));
+        Ok(log)
+    }
+
+    fn check_free(&self, name: &str, origin: &str) -> Result<(), LedgerError> {
+        let logs = self.logs.read().unwrap_or_else(PoisonError::into_inner);
+        if logs.len() >= LOGS_MAX {
+            return Err(LedgerError::Conflict(format!("a server has {LOGS_MAX} logs at most")));
+        }
+        if logs.contains_key(name) {
+            return Err(LedgerError::Conflict(format!("there is a log named {name:?} already")));
+        }
+        if logs.values().any(|log| log.origin() == origin) {
+            return Err(LedgerError::Conflict(format!("there is a log with the origin {origin:?} already")));
+        }
+        Ok(())
+    }
+
+    async fn make_keys(&self, name: &str, origin: &str, notes: Vec<Zeroizing<String>>) -> Result<Arc<LogKeys>, LedgerError> {
+        let path = self.keys_path(name)?;
+        let origin = origin.to_owned();
+        let made = tokio::task::spawn_blocking(move || {
+            // No log has this name, so what lies there was left by a crash and has signed nothing.
+            match std::fs::remove_dir_all(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(LedgerError::internal(error)),
+                _ => {}
+            }
+            LogKeys::create(&path, &origin, &notes).map_err(LedgerError::internal)
+        });
+        Ok(Arc::new(made.await.map_err(LedgerError::internal)??))
+    }
+
+    fn keys_path(&self, name: &str) -> Result<PathBuf, LedgerError> {
+        self.dir.log_keys(name).map_err(LedgerError::internal)
+    }
+
+    async fn first_commit(
+        &self,
+        id: u32,
+        row: LogRow,
+        keys: Arc<LogKeys>,
+        signers: Vec<SigningKey>,
+        by: &str,
+    ) -> Result<Log, LedgerError> {
+        let sealer = Sealer::new(row.origin.clone(), Arc::clone(&keys), Arc::clone(&self.shared.random));
+        let said = LogSaid { name: &row.name, operator: by, mode: Mode::Records, private: false };
+        let body = Body::Log { origin: row.origin.clone(), mode: Mode::Records };
+        let sealed = sealer.seal(vec![draft(row.created_ms, body, said.attributes())]).map_err(LedgerError::internal)?;
+        let sealed = sealed.into_iter().collect::<Result<Vec<_>, _>>().map_err(LedgerError::internal)?;
+        let row_bytes = serde_json::to_vec(&row).map_err(LedgerError::internal)?;
+        let default_class = serde_json::to_vec(&Class::default_of_log()).map_err(LedgerError::internal)?;
+        let bytes = row_bytes.len() + default_class.len() + 256;
+        let first = Prepared::new(id, sealed).with_rows(bytes, move |_, batch| {
+            batch.put(Family::Logs, layout::log_key(id), row_bytes);
+            batch.put(Family::Classes, layout::class_key(id, "default"), default_class);
+        });
+        let verifier_keys = verifier_keys(&signers);
+        let params = LogParams { id, origin: row.origin.clone(), signers };
+        let (engine, writer) = (Arc::clone(&self.shared.engine), self.shared.writer.clone());
+        let tree = cairnlog_tlog::Log::create(engine, writer, params, Box::new(first)).await.map_err(LedgerError::internal)?;
+        Log::open(id, row, Arc::clone(&self.shared), keys, tree, verifier_keys).await
+    }
+
+    /// All logs, by name.
+    #[must_use]
+    pub fn logs(&self) -> Vec<Arc<Log>> {
+        self.logs.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The log of this name.
+    #[must_use]
+    pub fn log(&self, name: &str) -> Option<Arc<Log>> {
+        self.logs.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Takes a plugin; false where the same bytes were there already.
+    ///
+    /// # Errors
+    /// [`LedgerError::InvalidPlugin`] with everything that is wrong; [`LedgerError::Conflict`] where another digest
+    /// has its name and version.
+    pub async fn upload_plugin(&self, wasm: Bytes, by: &str) -> Result<(PluginInfo, bool), LedgerError> {
+        self.shared.registry.upload(wasm, by, self.shared.clock.now_ms()).await
+    }
+
+    /// All plugins, by digest.
+    #[must_use]
+    pub fn plugins(&self) -> Vec<PluginInfo> {
+        self.shared.registry.list()
+    }
+
+    /// One plugin.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotFound`].
+    pub fn plugin(&self, digest: &Digest) -> Result<PluginInfo, LedgerError> {
+        Ok(self.shared.registry.resolve(&digest.to_string())?.info)
+    }
+
+    /// A plugin's bytes.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotFound`], or the store.
+    pub async fn plugin_wasm(&self, digest: &Digest) -> Result<Vec<u8>, LedgerError> {
+        self.shared.registry.wasm(digest).await
+    }
+
+    /// Deletes a plugin.
+    ///
+    /// # Errors
+    /// [`LedgerError::Conflict`] while a source uses it.
+    pub async fn delete_plugin(&self, digest: &Digest) -> Result<(), LedgerError> {
+        let in_use = || {
+            let logs = self.logs();
+            let log = logs.iter().find(|log| log.uses(digest))?;
+            Some(LedgerError::Conflict(format!("log {:?} uses this plugin; bind its sources to another one first", log.info().name)))
+        };
+        self.shared.registry.delete(digest, in_use).await
+    }
+
+    /// Takes no more writes, commits what waits, and returns when all is done.
+    pub async fn shutdown(&self) {
+        for log in self.logs() {
+            log.tree().shutdown().await;
+        }
+    }
+}
+
+async fn open_log(id: u32, row: LogRow, shared: Arc<Shared>, dir: &DataDir) -> Result<Log, LedgerError> {
+    let path = dir.log_keys(&row.name).map_err(LedgerError::internal)?;
+    let origin = row.origin.clone();
+    let keys = tokio::task::spawn_blocking(move || LogKeys::open(&path, &origin)).await;
+    let keys = Arc::new(keys.map_err(LedgerError::internal)?.map_err(LedgerError::internal)?);
+    let signers = parse_signers(keys.signing(), &row.origin)?;
+    let verifier_keys = verifier_keys(&signers);
+    let params = LogParams { id, origin: row.origin.clone(), signers };
+    let (engine, writer) = (Arc::clone(&shared.engine), shared.writer.clone());
+    let tree = cairnlog_tlog::Log::open(engine, writer, params).await.map_err(LedgerError::internal)?;
+    Log::open(id, row, shared, keys, tree, verifier_keys).await
+}
+
+fn parse_signers(notes: &[Zeroizing<String>], origin: &str) -> Result<Vec<SigningKey>, LedgerError> {
+    let bad = |words: &str| LedgerError::BadRequest(words.to_owned());
+    let signers: Vec<SigningKey> = notes
+        .iter()
+        .map(|note| note.parse().map_err(|_| bad("a signing key is not a PRIVATE+KEY+… note of a supported kind")))
+        .collect::<Result<_, _>>()?;
+    if signers.iter().any(|signer: &SigningKey| signer.name() == origin) {
+        Ok(signers)
+    } else {
+        Err(bad("no signing key is named like the log's origin"))
+    }
+}
+
+fn verifier_keys(signers: &[SigningKey]) -> Vec<String> {
+    signers.iter().map(|signer| signer.verifier_key().to_string()).collect()
+}

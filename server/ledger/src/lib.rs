@@ -1,0 +1,60 @@
+//! What one log does: pipeline, commit, sequence, prove, index and read.
+//!
+//! The crate has two sides. The **worker side** takes values and gives values: what a pipeline made of raw records goes
+//! in, a submission whose every row is written but for its index comes out. It runs off the async threads, on any number
+//! of them, and holds all of the cryptography. The stateful side, above it, owns the logs.
+//!
+//! Modules of the worker side, lowest first; each uses only those before it:
+//!
+//! 1. [`limits`], [`handles`]: every bound; time and randomness.
+//! 2. [`frame`], [`index`], [`payload`], [`wrap`]: the sealed rows and the search rows, byte for byte as
+//!    `docs/formats.md` says.
+//! 3. [`class`], [`manifest`], [`said`]: what retention, pipelines and the log's own entries say.
+//! 4. [`redact`]: taking away what must not be kept.
+//! 5. [`worker`], [`prepared`]: from an event to a submission.
+//!
+//! The stateful side, lowest first:
+//!
+//! 1. [`error`], `inflight`, `seen`, `answer`: what can go wrong, what is under way, what was seen, what is answered.
+//! 2. `registry`: the server's plugins. `pipeline`: a source's stages over a chunk of raw records.
+//! 3. `log`: one log, its sources and classes; `ingest`, `read` and `search` are what it does all day.
+//! 4. `ledger`: all logs of a server.
+
+mod aead;
+mod answer;
+mod cbor;
+mod inflight;
+mod ingest;
+mod ledger;
+mod log;
+mod pipeline;
+mod read;
+mod registry;
+mod search;
+mod seen;
+mod source;
+
+pub mod class;
+pub mod error;
+pub mod frame;
+pub mod handles;
+pub mod index;
+pub mod limits;
+pub mod manifest;
+pub mod payload;
+pub mod prepared;
+pub mod redact;
+pub mod said;
+pub mod worker;
+pub mod wrap;
+
+pub use answer::{Answer, RowAnswer, Status};
+pub use class::{Class, Trigger};
+pub use error::LedgerError;
+pub use ingest::{Idempotency, Ingest};
+pub use ledger::{Config, Ledger, NewLog};
+pub use log::{Binding, Log, LogInfo};
+pub use read::{Kept, Record};
+pub use registry::PluginInfo;
+pub use source::{Policy, SourceInfo, SourceSpec, StageSpec};
+pub use search::{Found, Order, Position, Search};

@@ -1,0 +1,82 @@
+//! Every bound of this crate, on one page, each with its reason.
+
+/// Bytes of a payload before compression. An event of a raw record of 1 MiB takes a fraction of it; what is larger is
+/// quarantined.
+pub const PAYLOAD_BYTES_MAX: usize = 8 << 20;
+
+/// Bytes of a quarantined raw record with its salt: the largest body, 16 MiB, and
+/// as much as there may be of names and transport facts.
+pub const QUARANTINED_BYTES_MAX: usize = 17 << 20;
+
+/// Sealed rows have a multiple of so many bytes, so that their length tells little.
+pub const PADDING_BYTES: usize = 64;
+
+/// Compressors that wait for their next use; each holds about a megabyte. More are made when more are needed at once.
+pub const CODECS_IDLE_MAX: usize = 16;
+
+/// Bytes of buffer that a waiting compressor keeps: one that has grown over an outsized event is given up.
+pub const CODEC_BUFFER_BYTES_MAX: usize = 1 << 20;
+
+/// Characters from which on what an attribute lost is looked for in others: shorter ones are found everywhere.
+pub const COPIED_CHARS_MIN: usize = 4;
+
+/// Bytes compared at most while looking for copies in one event, as lost values times bytes of text: some 100 ms.
+pub const COPY_SEARCH_WORK_MAX: usize = 1 << 27;
+
+/// Characters that a mask keeps at most, and never more than a quarter of the value.
+pub const MASK_KEPT_CHARS_MAX: usize = 4;
+
+/// Days of a retention class: a hundred years.
+pub const RETENTION_DAYS_MAX: u32 = 36_525;
+
+/// Bytes of a retention class's basis, which every record of the class repeats.
+pub const BASIS_BYTES_MAX: usize = 256;
+
+/// Days that a quarantined raw record is kept.
+pub const QUARANTINE_DAYS: u32 = 30;
+
+/// Entries of one submission: 10,000 raw records a request, of several events each.
+pub const SUBMISSION_ENTRIES_MAX: usize = 1 << 16;
+
+/// Bytes of one raw record; a larger one is quarantined as `too-large`.
+pub const RECORD_BYTES_MAX: usize = 1 << 20;
+
+/// Raw records of a chunk, the unit of work of a worker: enough to make a fresh instance cost nothing, few enough that
+/// sources take turns.
+pub const CHUNK_RECORDS_MAX: usize = 256;
+
+/// Bytes of a chunk; a larger raw record is a chunk of its own.
+pub const CHUNK_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes of the fates of one request, unpacked: 10,000 rows with a reason of some hundred bytes each, with room.
+pub const FATES_BYTES_MAX: usize = 64 << 20;
+
+/// Redactors of one source: each is another crossing for every event.
+pub const REDACTORS_MAX: usize = 8;
+
+/// Bytes of a stage's config, in its canonical form.
+pub const CONFIG_BYTES_MAX: usize = 256 << 10;
+
+/// Plugins of one server; each is held compiled.
+pub const PLUGINS_MAX: usize = 256;
+
+/// Sources of one log; each holds its configured stages.
+pub const SOURCES_MAX: usize = 1_024;
+
+/// Retention classes of one log.
+pub const CLASSES_MAX: usize = 1_024;
+
+/// Logs of one server; each has a task, keys and a right edge in memory.
+pub const LOGS_MAX: usize = 1_024;
+
+/// Bytes of an origin (C2SP tlog-cosignature).
+pub const ORIGIN_BYTES_MAX: usize = 255;
+
+/// Rows of one filter's value in one month that a search reads; beyond it the filter is too wide.
+pub const POSTING_ROWS_MAX: usize = cairnlog_store::limits::SCAN_ROWS_MAX;
+
+/// Rows of `times` that a search reads at once.
+pub const TIME_ROWS_READ: usize = 1_024;
+
+/// Records that a search opens at once.
+pub const HOUR_RECORDS_OPENED: usize = 256;

@@ -1,0 +1,318 @@
+//! Running a source's pipeline over a chunk of raw records: normalize, redact, decide.
+//!
+//! Pure but for the plugins' instances: nothing here waits for the store. It blocks, so it runs on
+//! blocking threads. A failure concerns one raw record, all of whose events share its fate: a record
+//! is logged whole or quarantined whole.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use cairnlog_host::{Fault, Host, Interrupted, Outcome, RawRecord, Redaction, Stage};
+use cairnlog_verify::entry::Digest;
+use cairnlog_verify::event::{Attribute, Event};
+use cairnlog_verify::value::Value;
+
+use crate::class::{Chosen, Class, Retention};
+use crate::error::LedgerError;
+use crate::payload::RedactionNote;
+use crate::redact::Redactor;
+
+/// One configured stage.
+pub(crate) struct Step {
+    pub(crate) stage: Stage,
+    /// `name@version`, for notes.
+    pub(crate) plugin: String,
+    /// Whether a failure refuses the request; else the raw record is quarantined.
+    pub(crate) rejects: bool,
+}
+
+/// A pipeline ready to run.
+pub(crate) struct Pipeline {
+    pub(crate) digest: Digest,
+    pub(crate) normalizer: Step,
+    /// Tries what the normalizer failed on.
+    pub(crate) fallback: Option<Step>,
+    pub(crate) redactors: Vec<Step>,
+    pub(crate) retention: Step,
+}
+
+/// Why a raw record is quarantined: a stable word, and the plugin's or the host's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) slug: &'static str,
+    pub(crate) detail: String,
+}
+
+/// What the normalizer made of a raw record.
+pub(crate) enum Normalized {
+    Events(Vec<Event>),
+    Skip(String),
+    Refused(Refusal),
+}
+
+/// An event as it will be committed.
+pub(crate) struct Decided {
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) notes: Vec<RedactionNote>,
+    pub(crate) retention: Retention,
+}
+
+/// What the later stages share for one chunk.
+pub(crate) struct Rules<'a> {
+    pub(crate) host: &'a Host,
+    pub(crate) redactor: &'a Redactor,
+    pub(crate) classes: &'a BTreeMap<String, Class>,
+}
+
+impl Refusal {
+    /// A refusal with a stable word and a detail for who may read it.
+    pub(crate) fn new(slug: &'static str, detail: impl Into<String>) -> Self {
+        Self { slug, detail: detail.into() }
+    }
+
+    /// As it stands in the answer.
+    pub(crate) fn reason(&self) -> String {
+        if self.detail.is_empty() { self.slug.to_owned() } else { format!("{}: {}", self.slug, self.detail) }
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self { slug: fault.kind.slug(), detail: fault.message }
+    }
+}
+
+impl From<Interrupted> for LedgerError {
+    fn from(interrupted: Interrupted) -> Self {
+        match interrupted {
+            Interrupted::Deadline | Interrupted::Busy => Self::Interrupted,
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl Step {
+    /// Applies the failure policy: the refusal again, or the whole request refused.
+    fn refuse(&self, refusal: Refusal) -> Result<Refusal, LedgerError> {
+        if self.rejects {
+            let reason = refusal.reason();
+            return Err(LedgerError::Rejected(format!(
+                "{} refused a raw record, and the source rejects such requests; nothing was kept: {reason}",
+                self.plugin
+            )));
+        }
+        Ok(refusal)
+    }
+
+    fn normalize(&self, host: &Host, batch: &[RawRecord<'_>]) -> Result<Vec<Normalized>, LedgerError> {
+        let run = host.normalize(&self.stage, batch)?;
+        let fates = run.results.into_iter().map(|verdict| {
+            let refusal = match verdict {
+                Ok(Outcome::Events(events)) => return Ok(Normalized::Events(events)),
+                Ok(Outcome::Skip(why)) => return Ok(Normalized::Skip(why)),
+                Ok(Outcome::Reject(why)) => Refusal::new("rejected", why),
+                Err(fault) => fault.into(),
+            };
+            self.refuse(refusal).map(Normalized::Refused)
+        });
+        fates.collect()
+    }
+}
+
+impl Pipeline {
+    /// First stage: one result a raw record, in order.
+    ///
+    /// # Errors
+    /// [`LedgerError::Rejected`] by the source's policy, [`LedgerError::Interrupted`].
+    pub(crate) fn normalize(&self, host: &Host, batch: &[RawRecord<'_>]) -> Result<Vec<Normalized>, LedgerError> {
+        let mut results = self.normalizer.normalize(host, batch)?;
+        let Some(fallback) = &self.fallback else { return Ok(results) };
+        let failed = |result: &Normalized| matches!(result, Normalized::Refused(_));
+        let again: Vec<RawRecord<'_>> =
+            batch.iter().zip(&results).filter(|(_, result)| failed(result)).map(|(raw, _)| *raw).collect();
+        if !again.is_empty() {
+            let second = fallback.normalize(host, &again)?;
+            for (slot, result) in results.iter_mut().filter(|result| failed(result)).zip(second) {
+                *slot = result;
+            }
+        }
+        Ok(results)
+    }
+
+    /// The later stages, over the events of several raw records: one result a raw record, in order.
+    ///
+    /// # Errors
+    /// As [`Pipeline::normalize`].
+    pub(crate) fn finish(
+        &self,
+        rules: &Rules<'_>,
+        records: Vec<Vec<Event>>,
+    ) -> Result<Vec<Result<Vec<Decided>, Refusal>>, LedgerError> {
+        let mut chunk = Chunk::new(records);
+        for redactor in &self.redactors {
+            chunk.redact(redactor, rules)?;
+        }
+        chunk.decide(&self.retention, rules)?;
+        Ok(chunk.into_results())
+    }
+}
+
+/// An event on its way through the later stages.
+struct Working {
+    /// Which raw record it belongs to.
+    owner: usize,
+    attributes: Vec<Attribute>,
+    notes: Vec<RedactionNote>,
+    retention: Option<Retention>,
+}
+
+/// The events of a chunk, and what already failed.
+struct Chunk {
+    events: Vec<Working>,
+    refused: Vec<Option<Refusal>>,
+}
+
+impl Chunk {
+    fn new(records: Vec<Vec<Event>>) -> Self {
+        let refused = records.iter().map(|_| None).collect();
+        let owned = records.into_iter().enumerate().flat_map(|(owner, events)| {
+            events.into_iter().map(move |event| Working {
+                owner,
+                attributes: event.into_attributes(),
+                notes: Vec::new(),
+                retention: None,
+            })
+        });
+        Self { events: owned.collect(), refused }
+    }
+
+    /// The events of raw records that have not failed, by their place in `events`.
+    fn alive(&self) -> Vec<usize> {
+        (0..self.events.len()).filter(|&at| self.refused[self.events[at].owner].is_none()).collect()
+    }
+
+    fn redact(&mut self, step: &Step, rules: &Rules<'_>) -> Result<(), LedgerError> {
+        let alive = self.alive();
+        if alive.is_empty() {
+            return Ok(());
+        }
+        let run = {
+            let shown: Vec<Cow<'_, [Attribute]>> = alive.iter().map(|&at| visible(&self.events[at].attributes)).collect();
+            let shown: Vec<&[Attribute]> = shown.iter().map(AsRef::as_ref).collect();
+            rules.host.redact(&step.stage, &shown)?
+        };
+        for (at, verdict) in alive.into_iter().zip(run.results) {
+            let event = &mut self.events[at];
+            let applied = verdict.map_err(Refusal::from).and_then(|redactions| {
+                let redactions = at_original_places(&event.attributes, redactions);
+                let attributes = std::mem::take(&mut event.attributes);
+                rules
+                    .redactor
+                    .apply(attributes, &redactions, &step.plugin)
+                    .map_err(|error| Refusal::new("redaction", error.to_string()))
+            });
+            match applied {
+                Ok(redacted) => {
+                    event.attributes = redacted.attributes;
+                    event.notes.extend(redacted.notes);
+                }
+                Err(refusal) => self.refused[event.owner] = Some(step.refuse(refusal)?),
+            }
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, step: &Step, rules: &Rules<'_>) -> Result<(), LedgerError> {
+        let alive = self.alive();
+        if alive.is_empty() {
+            return Ok(());
+        }
+        let run = {
+            let shown: Vec<Cow<'_, [Attribute]>> = alive.iter().map(|&at| visible(&self.events[at].attributes)).collect();
+            let shown: Vec<&[Attribute]> = shown.iter().map(AsRef::as_ref).collect();
+            rules.host.decide(&step.stage, &shown)?
+        };
+        for (at, verdict) in alive.into_iter().zip(run.results) {
+            let event = &mut self.events[at];
+            let chosen = verdict.map_err(Refusal::from).and_then(|decision| {
+                let class = rules.classes.get(&decision.class).ok_or_else(|| {
+                    Refusal::new("no-retention-class", format!("the log has no retention class {:?}", decision.class))
+                })?;
+                let chosen = Chosen { class: decision.class, rule: decision.rule };
+                Ok(Retention { chosen: Some(chosen), class: class.clone() })
+            });
+            match chosen {
+                Ok(retention) => event.retention = Some(retention),
+                Err(refusal) => self.refused[event.owner] = Some(step.refuse(refusal)?),
+            }
+        }
+        Ok(())
+    }
+
+    fn into_results(self) -> Vec<Result<Vec<Decided>, Refusal>> {
+        let mut results: Vec<Result<Vec<Decided>, Refusal>> =
+            self.refused.into_iter().map(|refusal| refusal.map_or_else(|| Ok(Vec::new()), Err)).collect();
+        for Working { owner, attributes, notes, retention } in self.events {
+            if let (Ok(events), Some(retention)) = (&mut results[owner], retention) {
+                events.push(Decided { attributes, notes, retention });
+            }
+        }
+        results
+    }
+}
+
+/// What a plugin is shown of an event: a dropped value is no longer there.
+fn visible(attributes: &[Attribute]) -> Cow<'_, [Attribute]> {
+    if attributes.iter().any(is_dropped) {
+        Cow::Owned(attributes.iter().filter(|attribute| !is_dropped(attribute)).cloned().collect())
+    } else {
+        Cow::Borrowed(attributes)
+    }
+}
+
+fn is_dropped(attribute: &Attribute) -> bool {
+    matches!(attribute.value, Value::Dropped(_))
+}
+
+/// Redactions name attributes by their place among those shown; this names them by their place among all.
+fn at_original_places(attributes: &[Attribute], redactions: Vec<Redaction>) -> Vec<Redaction> {
+    if !attributes.iter().any(is_dropped) {
+        return redactions;
+    }
+    let places: Vec<u32> = (0_u32..).zip(attributes).filter(|(_, attribute)| !is_dropped(attribute)).map(|(at, _)| at).collect();
+    let placed = redactions.into_iter().filter_map(|mut redaction| {
+        redaction.attribute = *places.get(redaction.attribute as usize)?;
+        Some(redaction)
+    });
+    placed.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cairnlog_host::Action;
+
+    fn attribute(path: &str, value: Value) -> Attribute {
+        Attribute { path: path.to_owned(), value }
+    }
+
+    #[test]
+    fn a_later_redactor_sees_what_earlier_ones_left_and_means_the_same_attribute() {
+        let attributes = [
+            attribute("a", Value::Integer(1)),
+            attribute("b", Value::Dropped([0; 32])),
+            attribute("c", Value::Text("x".to_owned())),
+        ];
+        let visible = visible(&attributes);
+        assert_eq!(visible.iter().map(|attribute| attribute.path.as_str()).collect::<Vec<_>>(), ["a", "c"]);
+        let redaction = Redaction { attribute: 1, span: None, action: Action::Drop, entity: "X".to_owned(), rule: "r".to_owned() };
+        let at_places = at_original_places(&attributes, vec![redaction]);
+        assert_eq!(at_places[0].attribute, 2);
+    }
+
+    #[test]
+    fn a_reason_is_a_word_and_perhaps_a_detail() {
+        assert_eq!(Refusal::new("trap", "").reason(), "trap");
+        assert_eq!(Refusal::new("rejected", "not JSON").reason(), "rejected: not JSON");
+    }
+}

@@ -1,0 +1,209 @@
+//! The server's plugins: stored by digest, compiled once, shared by all logs.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use cairnlog_host::{Host, Kind, Plugin};
+use cairnlog_store::{Batch, Engine, Family, Scan, layout};
+use cairnlog_tlog::SharedWriter;
+use cairnlog_verify::entry::Digest;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::error::LedgerError;
+use crate::limits::PLUGINS_MAX;
+
+/// What is known of an uploaded plugin. Name, version and summary are the component's own words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginInfo {
+    /// SHA-256 of the component's bytes, `sha256:<hex>`.
+    pub digest: Digest,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// What it does, in a line.
+    pub summary: String,
+    /// The roles it can play: `normalizer`, `redactor`, `retention`.
+    pub kinds: Vec<String>,
+    /// What it imports.
+    pub imports: Vec<String>,
+    /// Bytes of the component.
+    pub size: u64,
+    /// Who uploaded it: the id of a token.
+    pub uploaded_by: String,
+    /// When, in milliseconds since the Unix epoch.
+    pub uploaded_ms: u64,
+}
+
+/// A plugin ready to be configured.
+#[derive(Clone)]
+pub(crate) struct Loaded {
+    pub(crate) info: PluginInfo,
+    pub(crate) plugin: Arc<Plugin>,
+}
+
+/// All plugins of a server.
+pub(crate) struct Registry {
+    engine: Arc<dyn Engine>,
+    writer: SharedWriter,
+    host: Host,
+    by_digest: RwLock<BTreeMap<Digest, Loaded>>,
+    /// Uploads and deletions come one after the other.
+    changing: tokio::sync::Mutex<()>,
+}
+
+impl Registry {
+    /// Loads and compiles every stored plugin.
+    pub(crate) async fn open(engine: Arc<dyn Engine>, writer: SharedWriter, host: Host) -> Result<Self, LedgerError> {
+        let scan = Scan { family: Family::Plugins, from: Vec::new(), to: Vec::new(), reverse: false, limit: PLUGINS_MAX };
+        let rows = engine.scan(scan).await?;
+        let mut by_digest = BTreeMap::new();
+        for (key, value) in rows {
+            let (info, wasm) = parse_row(&key, &value)?;
+            let plugin = load(&host, wasm.into())
+                .await?
+                .map_err(|refused| LedgerError::Internal(format!("stored plugin {} no longer loads: {refused}", info.digest)))?;
+            by_digest.insert(info.digest, Loaded { info, plugin });
+        }
+        Ok(Self { engine, writer, host, by_digest: RwLock::new(by_digest), changing: tokio::sync::Mutex::default() })
+    }
+
+    /// Takes an upload. The same bytes again change nothing: the second value is then false.
+    pub(crate) async fn upload(&self, wasm: Bytes, by: &str, now_ms: u64) -> Result<(PluginInfo, bool), LedgerError> {
+        let digest = Digest(Sha256::digest(&wasm).into());
+        let _changing = self.changing.lock().await;
+        if let Some(known) = self.get(&digest) {
+            return Ok((known.info, false));
+        }
+        let plugin = load(&self.host, wasm.clone()).await??;
+        let info = describe(&plugin, digest, wasm.len(), by, now_ms);
+        self.check_room(&info)?;
+        let mut batch = Batch::new();
+        batch.put(Family::Plugins, layout::plugin_key(&digest.0), write_row(&info, &wasm)?);
+        self.engine.commit(&self.writer.current().await, batch).await?;
+        self.write(|plugins| plugins.insert(digest, Loaded { info: info.clone(), plugin }));
+        Ok((info, true))
+    }
+
+    fn check_room(&self, info: &PluginInfo) -> Result<(), LedgerError> {
+        let plugins = self.by_digest.read().unwrap_or_else(PoisonError::into_inner);
+        if plugins.len() >= PLUGINS_MAX {
+            return Err(LedgerError::Conflict(format!("the server holds {PLUGINS_MAX} plugins, the most it may; delete some")));
+        }
+        let twin = plugins.values().find(|other| other.info.name == info.name && other.info.version == info.version);
+        match twin {
+            Some(twin) => Err(LedgerError::Conflict(format!(
+                "{}@{} is taken by {}; raise the version",
+                info.name, info.version, twin.info.digest
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Deletes a plugin unless `in_use` objects.
+    pub(crate) async fn delete(&self, digest: &Digest, in_use: impl Fn() -> Option<LedgerError>) -> Result<(), LedgerError> {
+        let _changing = self.changing.lock().await;
+        if let Some(objection) = in_use() {
+            return Err(objection);
+        }
+        if self.get(digest).is_none() {
+            return Err(unknown(&digest.to_string()));
+        }
+        let mut batch = Batch::new();
+        batch.delete(Family::Plugins, layout::plugin_key(&digest.0));
+        self.engine.commit(&self.writer.current().await, batch).await?;
+        self.write(|plugins| plugins.remove(digest));
+        Ok(())
+    }
+
+    /// The plugin of this digest.
+    pub(crate) fn get(&self, digest: &Digest) -> Option<Loaded> {
+        self.by_digest.read().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
+    }
+
+    /// The plugin that an integrator names: `sha256:<hex>` or `name@version`.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotFound`].
+    pub(crate) fn resolve(&self, named: &str) -> Result<Loaded, LedgerError> {
+        let found = match named.parse::<Digest>() {
+            Ok(digest) => self.get(&digest),
+            Err(_) => named.split_once('@').and_then(|(name, version)| {
+                let plugins = self.by_digest.read().unwrap_or_else(PoisonError::into_inner);
+                plugins.values().find(|loaded| loaded.info.name == name && loaded.info.version == version).cloned()
+            }),
+        };
+        found.ok_or_else(|| unknown(named))
+    }
+
+    /// All plugins, by digest.
+    pub(crate) fn list(&self) -> Vec<PluginInfo> {
+        let plugins = self.by_digest.read().unwrap_or_else(PoisonError::into_inner);
+        plugins.values().map(|loaded| loaded.info.clone()).collect()
+    }
+
+    /// The bytes of a plugin.
+    pub(crate) async fn wasm(&self, digest: &Digest) -> Result<Vec<u8>, LedgerError> {
+        let key = layout::plugin_key(&digest.0);
+        let row = self.engine.get(Family::Plugins, &key).await?.ok_or_else(|| unknown(&digest.to_string()))?;
+        Ok(parse_row(&key, &row)?.1)
+    }
+
+    fn write<T>(&self, change: impl FnOnce(&mut BTreeMap<Digest, Loaded>) -> T) {
+        change(&mut self.by_digest.write().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+fn unknown(named: &str) -> LedgerError {
+    LedgerError::NotFound(format!("there is no plugin {named:?} here; upload it with `cairnlog plugin push`"))
+}
+
+/// Compiles off the async threads: it takes from milliseconds to seconds.
+async fn load(host: &Host, wasm: Bytes) -> Result<Result<Arc<Plugin>, cairnlog_host::InvalidPlugin>, LedgerError> {
+    let host = host.clone();
+    tokio::task::spawn_blocking(move || host.load(&wasm)).await.map_err(LedgerError::internal)
+}
+
+fn describe(plugin: &Plugin, digest: Digest, size: usize, by: &str, now_ms: u64) -> PluginInfo {
+    PluginInfo {
+        digest,
+        name: plugin.name.clone(),
+        version: plugin.version.clone(),
+        summary: plugin.summary.clone(),
+        kinds: plugin.kinds.iter().map(|kind| kind_name(*kind).to_owned()).collect(),
+        imports: plugin.imports.clone(),
+        size: size as u64,
+        uploaded_by: by.to_owned(),
+        uploaded_ms: now_ms,
+    }
+}
+
+/// The word for a kind, as in the API.
+pub(crate) fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Normalizer => "normalizer",
+        Kind::Redactor => "redactor",
+        Kind::Retention => "retention",
+    }
+}
+
+/// A row of `plugins`: u32be length of the description, the description in JSON, the component.
+fn write_row(info: &PluginInfo, wasm: &[u8]) -> Result<Vec<u8>, LedgerError> {
+    let json = serde_json::to_vec(info).map_err(LedgerError::internal)?;
+    let length = u32::try_from(json.len()).map_err(LedgerError::internal)?;
+    Ok([&length.to_be_bytes()[..], &json, wasm].concat())
+}
+
+fn parse_row(key: &[u8], row: &[u8]) -> Result<(PluginInfo, Vec<u8>), LedgerError> {
+    let damaged = || LedgerError::Internal("a stored plugin is damaged; restore the store".to_owned());
+    let (length, rest) = row.split_first_chunk::<4>().ok_or_else(damaged)?;
+    let (json, wasm) = rest.split_at_checked(u32::from_be_bytes(*length) as usize).ok_or_else(damaged)?;
+    let info: PluginInfo = serde_json::from_slice(json).map_err(|_| damaged())?;
+    let digest: [u8; 32] = Sha256::digest(wasm).into();
+    if digest != info.digest.0 || key != digest {
+        return Err(damaged());
+    }
+    Ok((info, wasm.to_vec()))
+}

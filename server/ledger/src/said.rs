@@ -1,0 +1,116 @@
+//! What the log's own entries say: each kind but `record` is an event of the server's making, committed, sealed and
+//! readable like any other.
+//!
+//! Attributes come in the order of their paths, without `$received`, which every entry gets when it is sealed.
+
+use cairnlog_host::Kind;
+use cairnlog_verify::entry::Mode;
+use cairnlog_verify::event::Attribute;
+use cairnlog_verify::value::Value;
+
+/// What entry 0 says besides origin and mode.
+#[derive(Debug, Clone, Copy)]
+pub struct LogSaid<'a> {
+    /// The log's name on this server.
+    pub name: &'a str,
+    /// Who made it: the id of a token.
+    pub operator: &'a str,
+    /// What its leaves are.
+    pub mode: Mode,
+    /// Whether its transparency part needs a token.
+    pub private: bool,
+}
+
+/// What a plugin's entry says besides its digest.
+#[derive(Debug, Clone, Copy)]
+pub struct PluginSaid<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its version.
+    pub version: &'a str,
+    /// The roles that it plays.
+    pub kinds: &'a [Kind],
+    /// Who uploaded it: the id of a token.
+    pub uploaded_by: &'a str,
+}
+
+/// What a quarantine entry says besides source and raw commitment.
+#[derive(Debug, Clone, Copy)]
+pub struct QuarantineSaid<'a> {
+    /// A stable slug: `rejected`, `trap`, `too-large`, `no-retention-class` …
+    pub reason: &'a str,
+    /// What happened, for the operator; it may come from a plugin that saw the record.
+    pub detail: &'a str,
+    /// Bytes of the raw record's body.
+    pub size: u64,
+}
+
+impl LogSaid<'_> {
+    /// The attributes.
+    #[must_use]
+    pub fn attributes(&self) -> Vec<Attribute> {
+        vec![
+            text("log.mode", self.mode.as_str()),
+            text("log.name", self.name),
+            text("log.operator", self.operator),
+            Attribute { path: "log.private".to_owned(), value: Value::Boolean(self.private) },
+        ]
+    }
+}
+
+impl PluginSaid<'_> {
+    /// The attributes.
+    #[must_use]
+    pub fn attributes(&self) -> Vec<Attribute> {
+        // Three roles at most, so the order of numbers is that of bytes.
+        let kinds = self
+            .kinds
+            .iter()
+            .enumerate()
+            .map(|(index, kind)| text(&format!("plugin.kinds[{index}]"), &kind.to_string()));
+        let rest = [
+            text("plugin.name", self.name),
+            text("plugin.uploaded_by", self.uploaded_by),
+            text("plugin.version", self.version),
+        ];
+        kinds.chain(rest).collect()
+    }
+}
+
+impl QuarantineSaid<'_> {
+    /// The attributes.
+    #[must_use]
+    pub fn attributes(&self) -> Vec<Attribute> {
+        let size = Value::Integer(i64::try_from(self.size).unwrap_or(i64::MAX));
+        vec![
+            text("quarantine.detail", self.detail),
+            text("quarantine.reason", self.reason),
+            Attribute { path: "quarantine.size".to_owned(), value: size },
+        ]
+    }
+}
+
+fn text(path: &str, text: &str) -> Attribute {
+    Attribute { path: path.to_owned(), value: Value::Text(text.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use cairnlog_verify::event::Event;
+
+    use super::*;
+
+    #[test]
+    fn all_are_events_in_the_order_of_their_paths() {
+        let kinds = [Kind::Normalizer, Kind::Redactor, Kind::Retention];
+        for said in [
+            LogSaid { name: "hr", operator: "0011223344556677", mode: Mode::Records, private: true }
+                .attributes(),
+            PluginSaid { name: "aws-cloudtrail", version: "0.1.0", kinds: &kinds, uploaded_by: "admin" }
+                .attributes(),
+            QuarantineSaid { reason: "trap", detail: "unreachable", size: 7 }.attributes(),
+        ] {
+            assert_eq!(Event::new(said.clone()).map(Event::into_attributes), Ok(said));
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Files and directories that are there after a crash: whole, or not at all.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+/// Replaces the file `path` by one with these bytes, readable by its owner alone.
+///
+/// A crash leaves the old file or the new one, and perhaps a `.tmp` beside it that the next write replaces. When this
+/// fails, either may be there.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("tmp");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    sync_parent(path)
+}
+
+/// Creates the directory `path`, open to its owner alone, and those above it that are missing.
+pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> =
+        path.ancestors().filter(|dir| !dir.as_os_str().is_empty()).take_while(|dir| !dir.exists()).collect();
+    for dir in missing.into_iter().rev() {
+        DirBuilder::new().mode(0o700).create(dir)?;
+        sync_parent(dir)?;
+    }
+    Ok(())
+}
+
+/// Makes what was renamed into or created in the directory of `path` durable.
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.map_or_else(|| PathBuf::from("."), Path::to_path_buf))?.sync_all()
+}
+
+/// Reads a text file of at most `max` bytes.
+pub(crate) fn read(path: &Path, max: u64) -> io::Result<Zeroizing<String>> {
+    let file = File::open(path)?;
+    let bytes = file.metadata()?.len();
+    if bytes > max {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {max} bytes")));
+    }
+    // Reserved at once, so that no copy of a secret is left behind by growing.
+    let capacity = usize::try_from(bytes).map_err(io::Error::other)?.saturating_add(1);
+    let mut text = Zeroizing::new(String::with_capacity(capacity));
+    file.take(max).read_to_string(&mut text)?;
+    Ok(text)
+}

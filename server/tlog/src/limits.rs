@@ -1,0 +1,53 @@
+//! Every bound of this crate, with its reason.
+
+use std::time::Duration;
+
+/// Submissions that may wait for the sequencer. Twice the 2,048 connections that a loaded server is
+/// measured with, so that a full round of callers fits while a commit is under way; beyond it the
+/// caller is told to come again rather than to wait without bound.
+pub const QUEUE_SUBMISSIONS_MAX: usize = 4_096;
+
+/// Bytes of entries and rows that all waiting and running submissions of a log may hold in memory
+/// together.
+pub const QUEUE_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// Leaves of one submission. A request of 10,000 raw records is one submission, and some of them give
+/// several events.
+pub const SUBMISSION_LEAVES_MAX: usize = 16_384;
+
+/// Bytes of one submission with its rows: what one batch of the engine holds. The engine's own limit
+/// counts when it is lower.
+pub const SUBMISSION_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Leaves of several submissions in one commit. At 200,000 entries a second this is 20 ms of work; more
+/// would only add latency, the cost of the sync being spread thin already. A larger submission goes
+/// alone.
+pub const GROUP_LEAVES_MAX: usize = 4_096;
+
+/// Bytes of several submissions in one commit, for the same reason.
+pub const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Entries that one read returns at most: those of a full bundle, 16 MiB at the worst.
+pub const ENTRIES_READ_MAX: u64 = 256;
+
+/// Rows of one leaf-hash prefix that a lookup looks at before it gives up. The prefix has 64 bits, so
+/// more than a few rows mean one entry repeated (the first row answers) or a crafted collision.
+pub(crate) const LEAF_CANDIDATES_MAX: usize = 4_096;
+
+/// Rows of one leaf-hash prefix read at a time.
+pub(crate) const LEAF_CANDIDATES_PAGE: usize = 16;
+
+/// How often the stored head is asked for after a commit of unknown outcome.
+pub(crate) const SETTLE_TRIES_MAX: u32 = 8;
+
+/// The first pause between two of these tries; each further one is twice as long. Eight tries take
+/// 1.3 s, within which a caller is still waiting.
+pub(crate) const SETTLE_PAUSE_MIN: Duration = Duration::from_millis(10);
+
+/// Bytes that a leaf adds to a batch besides its entry: the keys of its entry and lookup rows, its hash
+/// in a tile, and the engine's framing of each, rounded up.
+pub(crate) const LEAF_OVERHEAD_BYTES: usize = 192;
+
+/// Bytes that a batch may hold besides what its leaves account for: a tile at each of eight levels, the
+/// lookup rows of 255 earlier leaves and the head, rounded up.
+pub(crate) const BATCH_OVERHEAD_BYTES: usize = 128 * 1024;

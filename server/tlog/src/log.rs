@@ -1,0 +1,214 @@
+//! The handle to one log: creating, opening, appending, closing.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use cairnlog_store::{CommitError, Engine};
+use cairnlog_verify::note::SigningKey;
+use tokio::{
+    sync::{Mutex, Semaphore, mpsc, oneshot, watch},
+    task::JoinHandle,
+};
+
+use crate::{
+    commit::{self, Prepared},
+    error::{AppendError, OpenError, StopReason},
+    head::Head,
+    limits::{QUEUE_BYTES_MAX, QUEUE_SUBMISSIONS_MAX},
+    rebuild,
+    sequencer::{Job, Sequencer, Waiter},
+    submission::{Appended, Capacity, Submission},
+    writer::SharedWriter,
+};
+
+/// What makes a log this log.
+#[derive(Debug)]
+pub struct LogParams {
+    /// Its id, the first four bytes of every key.
+    pub id: u32,
+    /// Its origin, the first line of every head.
+    pub origin: String,
+    /// The keys that sign every head; at least one is named like the origin.
+    pub signers: Vec<SigningKey>,
+}
+
+/// A cheap handle to an open log. The log goes on until [`Log::shutdown`], or until the last handle is
+/// gone; what was queued by then is still committed.
+#[derive(Clone)]
+pub struct Log {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) id: u32,
+    pub(crate) engine: Arc<dyn Engine>,
+    heads: watch::Receiver<Arc<Head>>,
+    capacity: Capacity,
+    /// Taken away by a shutdown, after which the sequencer drains what is left.
+    queue: RwLock<Option<mpsc::Sender<Job>>>,
+    /// The bytes that may still be queued.
+    room: Arc<Semaphore>,
+    stopped: watch::Receiver<Option<StopReason>>,
+    /// Held while its end is awaited, so that everyone who shuts down waits for it.
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Log {
+    /// Creates the log with `first` as entry 0 and on: its rows and the first signed head are the first
+    /// commit. Call it within a tokio runtime.
+    ///
+    /// A crash before that commit leaves nothing, one after it leaves a log to [`Log::open`].
+    ///
+    /// # Errors
+    /// [`OpenError`]: the log exists, rows of a lost one are in the way, no key is the origin's, the
+    /// first submission is not acceptable, or the engine fails.
+    pub async fn create(
+        engine: Arc<dyn Engine>,
+        writer: impl Into<SharedWriter>,
+        params: LogParams,
+        first: Box<dyn Submission>,
+    ) -> Result<Log, OpenError> {
+        rebuild::check_signers(&params)?;
+        rebuild::check_vacant(engine.as_ref(), params.id).await?;
+        let capacity = Capacity::of_submission(&engine.limits());
+        capacity.admit(first.as_ref()).map_err(OpenError::First)?;
+        let before = Head::before_first(&params.origin);
+        let Prepared { batch, head, .. } =
+            commit::prepare(params.id, &before, &params.signers, vec![first]).map_err(OpenError::Sign)?;
+        let writer = writer.into();
+        let current = writer.current().await;
+        match engine.commit(&current, batch).await {
+            Ok(()) => {}
+            Err(error @ CommitError::Unknown(_)) => {
+                let stored = writer.settled_head(engine.as_ref(), &current, params.id).await?;
+                if stored.as_deref() != Some(head.note.as_bytes()) {
+                    return Err(error.into());
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(Log::start(engine, writer, params, head))
+    }
+
+    /// Opens the log at its stored head. The right edge is rebuilt from the last full tiles and the
+    /// entries after them, and must hash to the signed root. Call it within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`OpenError`] names what does not match; nothing is signed and nothing written then.
+    pub async fn open(
+        engine: Arc<dyn Engine>,
+        writer: impl Into<SharedWriter>,
+        params: LogParams,
+    ) -> Result<Log, OpenError> {
+        rebuild::check_signers(&params)?;
+        let head = rebuild::stored_head(engine.as_ref(), &params).await?;
+        Ok(Log::start(engine, writer.into(), params, head))
+    }
+
+    fn start(engine: Arc<dyn Engine>, writer: SharedWriter, params: LogParams, head: Head) -> Log {
+        let durable = Arc::new(head);
+        let limits = engine.limits();
+        let (queue_in, queue) = mpsc::channel(QUEUE_SUBMISSIONS_MAX);
+        let (heads_in, heads) = watch::channel(Arc::clone(&durable));
+        let (stopped_in, stopped) = watch::channel(None);
+        let sequencer = Sequencer {
+            log: params.id,
+            signers: params.signers,
+            engine: Arc::clone(&engine),
+            writer,
+            group: Capacity::of_group(&limits),
+            durable,
+            queue,
+            heads: heads_in,
+            stopped: stopped_in,
+        };
+        let inner = Inner {
+            id: params.id,
+            engine,
+            heads,
+            capacity: Capacity::of_submission(&limits),
+            queue: RwLock::new(Some(queue_in)),
+            room: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
+            stopped,
+            task: Mutex::new(Some(tokio::spawn(sequencer.run()))),
+        };
+        Log { inner: Arc::new(inner) }
+    }
+
+    /// Appends a submission and waits until it is durable and in the published head. Submissions are
+    /// taken in the order of these calls. If the returned future is dropped the submission may still be
+    /// appended.
+    ///
+    /// # Errors
+    /// [`AppendError`]; all but [`AppendError::Unknown`] mean that nothing was appended.
+    pub async fn append(&self, submission: Box<dyn Submission>) -> Result<Appended, AppendError> {
+        let cost = self.inner.capacity.admit(submission.as_ref())?;
+        let bytes = u32::try_from(cost.bytes).map_err(|_| AppendError::TooLarge)?;
+        let room =
+            Arc::clone(&self.inner.room).try_acquire_many_owned(bytes).map_err(|_| AppendError::QueueFull)?;
+        let (answer, answered) = oneshot::channel();
+        self.enqueue(Job { submission, cost, waiter: Waiter { answer, _room: room } })?;
+        match answered.await {
+            Ok(answer) => answer,
+            Err(_) => Err(match self.ended().await {
+                reason @ StopReason::Panicked => AppendError::Unknown(reason),
+                reason => AppendError::Stopped(reason),
+            }),
+        }
+    }
+
+    fn enqueue(&self, job: Job) -> Result<(), AppendError> {
+        let queue = self.inner.queue.read().unwrap_or_else(PoisonError::into_inner);
+        let stopped = || {
+            let reason = *self.inner.stopped.borrow();
+            AppendError::Stopped(reason.unwrap_or(StopReason::Shutdown))
+        };
+        let queue = queue.as_ref().ok_or_else(stopped)?;
+        queue.try_send(job).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => AppendError::QueueFull,
+            mpsc::error::TrySendError::Closed(_) => stopped(),
+        })
+    }
+
+    /// The published head: signed, durable, and never smaller than one seen before.
+    #[must_use]
+    pub fn head(&self) -> Arc<Head> {
+        Arc::clone(&self.inner.heads.borrow())
+    }
+
+    /// Follows the published head. It shows the newest one, not each one; it closes when the log stops.
+    #[must_use]
+    pub fn watch_head(&self) -> watch::Receiver<Arc<Head>> {
+        self.inner.heads.clone()
+    }
+
+    /// Why the log takes no more submissions, if so. Reads still work.
+    #[must_use]
+    pub fn stopped(&self) -> Option<StopReason> {
+        *self.inner.stopped.borrow()
+    }
+
+    /// Takes no more submissions, commits those that wait, and returns when the sequencer has ended and
+    /// let go of the engine. Reads still work. May be called more than once.
+    pub async fn shutdown(&self) {
+        drop(self.inner.queue.write().unwrap_or_else(PoisonError::into_inner).take());
+        let mut task = self.inner.task.lock().await;
+        if let Some(running) = task.as_mut() {
+            // Whether it panicked is what `stopped` says.
+            let _ = running.await;
+            *task = None;
+        }
+    }
+
+    async fn ended(&self) -> StopReason {
+        let mut stopped = self.inner.stopped.clone();
+        let reason = stopped.wait_for(Option::is_some).await.map_or(None, |reason| *reason);
+        // The sequencer gives a reason before it drops the channel.
+        reason.unwrap_or(StopReason::Panicked)
+    }
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Log").field("id", &self.inner.id).finish_non_exhaustive()
+    }
+}

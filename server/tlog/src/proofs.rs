@@ -1,0 +1,73 @@
+//! Proofs over the published tree and every smaller one (RFC 6962 §2.1, C2SP tlog-proof).
+
+use cairnlog_verify::{
+    Hash,
+    proof::{self, Plan},
+    receipt::Receipt,
+    tree,
+};
+
+use crate::{
+    error::{ProofFailure, ReadError},
+    head::Head,
+    log::Log,
+};
+
+impl Log {
+    /// The inclusion proof of the entry at `index` in the tree of the first `size` entries.
+    ///
+    /// # Errors
+    /// [`ProofFailure`]: `size` is beyond the published tree, `index` is not below `size`, or the tiles
+    /// can't be read.
+    pub async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, ProofFailure> {
+        self.prove(&self.head(), size, Plan::inclusion(index, size)?).await
+    }
+
+    /// The consistency proof between the trees of the first `from` and the first `to` entries.
+    ///
+    /// # Errors
+    /// [`ProofFailure`]: `to` is beyond the published tree, `from` is above `to`, or the tiles can't be
+    /// read.
+    pub async fn consistency(&self, from: u64, to: u64) -> Result<Vec<Hash>, ProofFailure> {
+        self.prove(&self.head(), to, Plan::consistency(from, to)?).await
+    }
+
+    /// The root of the tree of the first `size` entries.
+    ///
+    /// # Errors
+    /// [`ProofFailure`]: `size` is beyond the published tree, or the tiles can't be read.
+    pub async fn root(&self, size: u64) -> Result<Hash, ProofFailure> {
+        let root = self.prove(&self.head(), size, Plan::root(size)).await?;
+        Ok(root.first().copied().unwrap_or_else(tree::empty_root))
+    }
+
+    /// The receipt of the entry at `index` under the published head: a tlog-proof with the entry in its
+    /// `extra` line, so that it verifies alone. It has been verified when it is handed out.
+    ///
+    /// # Errors
+    /// [`ProofFailure`]: the entry is not in the published tree, or what is stored can't be read or does
+    /// not prove to the signed head.
+    pub async fn receipt(&self, index: u64) -> Result<Receipt, ProofFailure> {
+        let head = self.head();
+        let size = head.checkpoint.size;
+        if index >= size {
+            return Err(ProofFailure::Beyond { size: index.saturating_add(1), published: size });
+        }
+        let hashes = self.prove(&head, size, Plan::inclusion(index, size)?).await?;
+        let entry = self.entry(index).await?.ok_or(ReadError::Entry { index })?;
+        let leaf = tree::leaf_hash(&entry);
+        proof::verify_inclusion(index, size, &leaf, &hashes, &head.checkpoint.root)
+            .map_err(|_| ReadError::Unproven { index })?;
+        Ok(Receipt { extra: Some(entry), index, hashes, checkpoint: head.note.clone() })
+    }
+
+    /// Reads the tiles that a plan over the first `size` entries names, and evaluates it.
+    async fn prove(&self, head: &Head, size: u64, plan: Plan) -> Result<Vec<Hash>, ProofFailure> {
+        let published = head.checkpoint.size;
+        if size > published {
+            return Err(ProofFailure::Beyond { size, published });
+        }
+        let tiles = self.tiles(head, plan.tiles()).await?;
+        Ok(plan.evaluate(&tiles)?)
+    }
+}

@@ -1,0 +1,221 @@
+//! What anyone may read of the tree: tiles, bundles, entries, and where a leaf is.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use cairnlog_store::{Engine, Family, Scan, layout};
+use cairnlog_verify::{
+    Hash, bundle,
+    tile::{BundleId, TILE_WIDTH, Tile},
+    tree,
+};
+
+use crate::{
+    commit::{leaf_prefix, tile_bytes},
+    edge,
+    error::ReadError,
+    head::Head,
+    limits::{ENTRIES_READ_MAX, LEAF_CANDIDATES_MAX, LEAF_CANDIDATES_PAGE},
+    log::Log,
+};
+
+const HASH_BYTES: usize = 32;
+const FULL_TILE_BYTES: usize = TILE_WIDTH as usize * HASH_BYTES;
+
+impl Log {
+    /// The bytes of a tile (C2SP tlog-tiles), at any width up to what the published tree has of it;
+    /// `None` if it has less.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the engine fails or the tile is not as it was written.
+    pub async fn tile(&self, tile: Tile) -> Result<Option<Vec<u8>>, ReadError> {
+        let head = self.head();
+        if !has_tile(&head, tile) {
+            return Ok(None);
+        }
+        if let Some(bytes) = edge_tile(&head, tile) {
+            return Ok(Some(bytes));
+        }
+        let mut tiles = full_tiles(self.engine(), self.inner.id, vec![tile]).await?;
+        let bytes = tiles.remove(&tile).map(|mut bytes| {
+            bytes.truncate(usize::from(tile.width) * HASH_BYTES);
+            bytes
+        });
+        Ok(bytes)
+    }
+
+    /// The bytes of an entry bundle (C2SP tlog-tiles), at any width up to what the published tree has of
+    /// it; `None` if it has less.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the engine fails or an entry is missing.
+    pub async fn bundle(&self, id: BundleId) -> Result<Option<Vec<u8>>, ReadError> {
+        let first = id.index.checked_mul(u64::from(TILE_WIDTH));
+        let end = first.and_then(|first| first.checked_add(u64::from(id.width)));
+        let (Some(first), Some(end)) = (first, end) else {
+            return Ok(None);
+        };
+        if !(1..=TILE_WIDTH).contains(&id.width) || end > self.head().checkpoint.size {
+            return Ok(None);
+        }
+        let entries = entry_range(self.engine(), self.inner.id, first..end).await?;
+        let encoded = bundle::encode(entries.iter().map(Vec::as_slice));
+        encoded.map(Some).map_err(|_| ReadError::Bundle { path: id.path() })
+    }
+
+    /// The entry at `index`, `None` at or beyond the published size.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the engine fails or the entry is missing.
+    pub async fn entry(&self, index: u64) -> Result<Option<Vec<u8>>, ReadError> {
+        if index >= self.head().checkpoint.size {
+            return Ok(None);
+        }
+        let key = layout::entry_key(self.inner.id, index);
+        let entry = self.engine().get(Family::Entries, &key).await?;
+        entry.map(Some).ok_or(ReadError::Entry { index })
+    }
+
+    /// The entries of a range as far as the published tree has them, the first
+    /// [`ENTRIES_READ_MAX`] at most.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the engine fails or an entry is missing.
+    pub async fn entries(&self, range: Range<u64>) -> Result<Vec<Vec<u8>>, ReadError> {
+        let end = range.end.min(self.head().checkpoint.size);
+        let end = end.min(range.start.saturating_add(ENTRIES_READ_MAX));
+        if range.start >= end {
+            return Ok(Vec::new());
+        }
+        entry_range(self.engine(), self.inner.id, range.start..end).await
+    }
+
+    /// The index of the first entry with this leaf hash in the published tree, `None` if there is none.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the engine fails, a tile is damaged, or a crafted collision of prefixes hides
+    /// the answer.
+    pub async fn find_leaf(&self, leaf: &Hash) -> Result<Option<u64>, ReadError> {
+        let head = self.head();
+        if let Some(index) = self.find_in_full_tiles(&head, leaf).await? {
+            return Ok(Some(index));
+        }
+        let tail = head.edge.level(0);
+        let first = head.checkpoint.size - tail.len() as u64;
+        Ok((first..).zip(tail).find(|(_, hash)| *hash == leaf).map(|(index, _)| index))
+    }
+
+    async fn find_in_full_tiles(&self, head: &Head, leaf: &Hash) -> Result<Option<u64>, ReadError> {
+        let prefix = leaf_prefix(leaf);
+        let mut from = layout::by_leaf_key(self.inner.id, prefix, 0);
+        let to = layout::by_leaf_key(self.inner.id, prefix, head.checkpoint.size);
+        for _ in 0..LEAF_CANDIDATES_MAX / LEAF_CANDIDATES_PAGE {
+            let scan = Scan {
+                family: Family::ByLeaf,
+                from: from.clone(),
+                to: to.clone(),
+                reverse: false,
+                limit: LEAF_CANDIDATES_PAGE,
+            };
+            let rows = self.engine().scan(scan).await?;
+            for (key, _) in &rows {
+                let Some((_, index)) = layout::parse_by_leaf_key(key) else { continue };
+                if self.entry(index).await?.is_some_and(|entry| tree::leaf_hash(&entry) == *leaf) {
+                    return Ok(Some(index));
+                }
+                from = layout::by_leaf_key(self.inner.id, prefix, index.saturating_add(1));
+            }
+            if rows.len() < LEAF_CANDIDATES_PAGE {
+                return Ok(None);
+            }
+        }
+        Err(ReadError::TooManyCandidates)
+    }
+
+    /// Tiles that the tree of `head` has, at least as wide as asked for.
+    pub(crate) async fn tiles(
+        &self,
+        head: &Head,
+        tiles: Vec<Tile>,
+    ) -> Result<BTreeMap<Tile, Vec<u8>>, ReadError> {
+        let mut at_edge = BTreeMap::new();
+        let mut full = Vec::new();
+        for tile in tiles {
+            match edge_tile(head, tile) {
+                Some(bytes) => drop(at_edge.insert(tile, bytes)),
+                None => full.push(tile),
+            }
+        }
+        let mut all = full_tiles(self.engine(), self.inner.id, full).await?;
+        all.append(&mut at_edge);
+        Ok(all)
+    }
+
+    pub(crate) fn engine(&self) -> &dyn Engine {
+        self.inner.engine.as_ref()
+    }
+}
+
+/// Reads tiles out of the store, where only full ones are. Each is handed out whole, whatever width was
+/// asked for.
+pub(crate) async fn full_tiles(
+    engine: &dyn Engine,
+    log: u32,
+    tiles: Vec<Tile>,
+) -> Result<BTreeMap<Tile, Vec<u8>>, ReadError> {
+    if tiles.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let keys = tiles.iter().map(|tile| layout::tile_key(log, tile.level, tile.index)).collect();
+    let values = engine.multi_get(Family::Tiles, keys).await?;
+    let whole = |(tile, bytes): (Tile, Option<Vec<u8>>)| match bytes {
+        Some(bytes) if bytes.len() == FULL_TILE_BYTES => Ok((tile, bytes)),
+        _ => Err(ReadError::Tile { path: Tile { width: TILE_WIDTH, ..tile }.path() }),
+    };
+    tiles.into_iter().zip(values).map(whole).collect()
+}
+
+/// Reads the entries of a range out of the store, all of them.
+pub(crate) async fn entry_range(
+    engine: &dyn Engine,
+    log: u32,
+    range: Range<u64>,
+) -> Result<Vec<Vec<u8>>, ReadError> {
+    let limit = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+    if limit == 0 {
+        return Ok(Vec::new());
+    }
+    let scan = Scan {
+        family: Family::Entries,
+        from: layout::entry_key(log, range.start),
+        to: layout::entry_key(log, range.end),
+        reverse: false,
+        limit,
+    };
+    let mut rows = engine.scan(scan).await?.into_iter();
+    let mut entries = Vec::with_capacity(limit);
+    for index in range {
+        let expected = layout::entry_key(log, index);
+        match rows.next() {
+            Some((key, entry)) if key == expected => entries.push(entry),
+            _ => return Err(ReadError::Entry { index }),
+        }
+    }
+    Ok(entries)
+}
+
+/// Whether the tree of `head` has this tile at this width.
+fn has_tile(head: &Head, tile: Tile) -> bool {
+    let count = edge::hash_count(head.checkpoint.size, tile.level);
+    let end = tile.index.checked_mul(u64::from(TILE_WIDTH));
+    let end = end.and_then(|first| first.checked_add(u64::from(tile.width)));
+    (1..=TILE_WIDTH).contains(&tile.width) && end.is_some_and(|end| end <= count)
+}
+
+/// The bytes of a tile that is partial in the tree of `head`; `None` if it is full there or not in it.
+fn edge_tile(head: &Head, tile: Tile) -> Option<Vec<u8>> {
+    let count = edge::hash_count(head.checkpoint.size, tile.level);
+    if tile.index != count / u64::from(TILE_WIDTH) {
+        return None;
+    }
+    head.edge.level(tile.level).get(..usize::from(tile.width)).map(tile_bytes)
+}

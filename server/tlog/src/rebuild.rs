@@ -1,0 +1,106 @@
+//! What a log checks before it may go on signing: that what is stored is the tree of the signed head.
+
+use cairnlog_store::{Engine, Family, Scan, layout};
+use cairnlog_verify::{
+    Hash,
+    checkpoint::Checkpoint,
+    note::VerifierKey,
+    tile::{TILE_WIDTH, Tile},
+    tree,
+};
+
+use crate::{
+    edge::{self, Edge},
+    error::OpenError,
+    head::Head,
+    log::LogParams,
+    reader,
+};
+
+/// A log's own key must be among the signers, or no client would accept its heads.
+pub(crate) fn check_signers(params: &LogParams) -> Result<(), OpenError> {
+    if params.signers.iter().any(|key| key.name() == params.origin) {
+        return Ok(());
+    }
+    Err(OpenError::NoSigner { origin: params.origin.clone() })
+}
+
+/// A log is created only where there are no rows of one, so that no lost tree is signed over.
+pub(crate) async fn check_vacant(engine: &dyn Engine, log: u32) -> Result<(), OpenError> {
+    if engine.get(Family::Heads, &layout::head_key(log)).await?.is_some() {
+        return Err(OpenError::Exists { log });
+    }
+    for (family, what) in [(Family::Entries, "entries"), (Family::Tiles, "tiles")] {
+        let rows = Scan::prefix(family, layout::log_key(log), 1);
+        if !engine.scan(rows).await?.is_empty() {
+            return Err(OpenError::Leftovers { log, what });
+        }
+    }
+    Ok(())
+}
+
+/// The stored head, with the right edge rebuilt and found to hash to it.
+pub(crate) async fn stored_head(engine: &dyn Engine, params: &LogParams) -> Result<Head, OpenError> {
+    let log = params.id;
+    let stored = engine.get(Family::Heads, &layout::head_key(log)).await?;
+    let stored = stored.ok_or(OpenError::NoHead { log })?;
+    let note = String::from_utf8(stored).map_err(|_| OpenError::HeadNotText)?;
+    let keys: Vec<VerifierKey> = params.signers.iter().map(|signer| signer.verifier_key().clone()).collect();
+    let checkpoint = Checkpoint::open(&note, &keys)?;
+    if checkpoint.origin != params.origin {
+        let expected = params.origin.clone();
+        return Err(OpenError::Origin { expected, found: checkpoint.origin });
+    }
+    let size = checkpoint.size;
+    check_nothing_beyond(engine, log, size).await?;
+    let edge = stored_edge(engine, log, size).await?;
+    let found = edge.root();
+    if found != checkpoint.root {
+        return Err(OpenError::Root { size, signed: checkpoint.root, found });
+    }
+    Ok(Head { checkpoint, note, edge })
+}
+
+/// Entries after the head mean that the head was put back to an older one: going on from it would sign
+/// a second tree of a size that was signed before.
+async fn check_nothing_beyond(engine: &dyn Engine, log: u32, size: u64) -> Result<(), OpenError> {
+    let from = layout::entry_key(log, size);
+    let to = layout::prefix_end(layout::log_key(log));
+    let scan = Scan { family: Family::Entries, from, to, reverse: false, limit: 1 };
+    let Some((key, _)) = engine.scan(scan).await?.into_iter().next() else {
+        return Ok(());
+    };
+    let index = layout::parse_index_key(&key).map_or(size, |(_, index)| index);
+    Err(OpenError::BeyondHead { index, size })
+}
+
+/// The right edge of the tree of `size` leaves: level 0 from the entries after the last full tile, each
+/// level above from the last full tiles of the one below.
+async fn stored_edge(engine: &dyn Engine, log: u32, size: u64) -> Result<Edge, OpenError> {
+    let width = u64::from(TILE_WIDTH);
+    let mut levels = Vec::new();
+    for level in 0..=edge::LEVEL_MAX {
+        let count = edge::hash_count(size, level);
+        if count == 0 {
+            break;
+        }
+        let partial = count - count % width..count;
+        levels.push(match level.checked_sub(1) {
+            None => {
+                let entries = reader::entry_range(engine, log, partial).await?;
+                entries.iter().map(|entry| tree::leaf_hash(entry)).collect()
+            }
+            Some(below) => {
+                let tiles = partial.map(|index| Tile { level: below, index, width: TILE_WIDTH });
+                let tiles = reader::full_tiles(engine, log, tiles.collect()).await?;
+                tiles.values().map(|bytes| tile_root(bytes)).collect::<Vec<Hash>>()
+            }
+        });
+    }
+    Ok(Edge::from_levels(size, levels).expect("a level was read for each that the size has"))
+}
+
+fn tile_root(bytes: &[u8]) -> Hash {
+    let (hashes, _) = bytes.as_chunks();
+    edge::subtree_root(&hashes.iter().map(|hash| Hash(*hash)).collect::<Vec<_>>())
+}
