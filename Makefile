@@ -33,7 +33,7 @@ build: prepare ## build the server, the tools and the tests
 	@$(WITH_ENV) cargo build $(FLAGS)
 
 plugins: build ## build the plugins from source to components in target/plugins
-	@scripts/build-plugins.sh
+	@COMPONENTIZE=$(TARGET)/release/cairnlog-componentize scripts/build-plugins.sh
 
 fmt:
 	@cargo fmt --all --check

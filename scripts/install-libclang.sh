@@ -70,7 +70,7 @@ headers=$(find "$prefix" -path '*/include/stddef.h' | head -n 1)
 [ -n "$library" ] && [ -n "$headers" ] || die "the packages hold no libclang or no headers; they are in $prefix"
 cat >"$prefix/env" <<EOF
 export LIBCLANG_PATH='$(dirname "$library")'
-export LD_LIBRARY_PATH='$(dirname "$library")'"\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}"
+export LD_LIBRARY_PATH='$(dirname "$library"):$(dirname "$(find "$prefix" -name 'libz3.so*' | head -n 1)")'"\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}"
 export BINDGEN_EXTRA_CLANG_ARGS='-isystem $(dirname "$headers")'
 EOF
 say "5/5 done: . .tools/libclang/env"

@@ -63,13 +63,29 @@ impl Answer {
 /// The fate of a raw record while the request's first index is not known yet: places count from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Fate {
-    Logged { place: u64, events: u32, leaf_hash: Hash },
+    Logged {
+        place: u64,
+        events: u32,
+        leaf_hash: Hash,
+    },
     /// Logged by an earlier request.
-    Earlier { index: u64, events: u32 },
+    Earlier {
+        index: u64,
+        events: u32,
+    },
     /// The same as an earlier raw record of this request.
-    Twin { place: u64, events: u32 },
-    Quarantined { place: u64, leaf_hash: Hash, reason: String },
-    Skipped { reason: String },
+    Twin {
+        place: u64,
+        events: u32,
+    },
+    Quarantined {
+        place: u64,
+        leaf_hash: Hash,
+        reason: String,
+    },
+    Skipped {
+        reason: String,
+    },
 }
 
 /// All fates of a request: what an Idempotency-Key gives back.
@@ -102,7 +118,8 @@ impl Fates {
 
 impl Fate {
     fn row(self, first: u64) -> RowAnswer {
-        let empty = RowAnswer { status: Status::Skipped, index: None, events: None, leaf_hash: None, reason: None };
+        let empty =
+            RowAnswer { status: Status::Skipped, index: None, events: None, leaf_hash: None, reason: None };
         match self {
             Self::Logged { place, events, leaf_hash } => RowAnswer {
                 status: Status::Logged,
@@ -114,9 +131,12 @@ impl Fate {
             Self::Earlier { index, events } => {
                 RowAnswer { status: Status::Duplicate, index: Some(index), events: Some(events), ..empty }
             }
-            Self::Twin { place, events } => {
-                RowAnswer { status: Status::Duplicate, index: Some(first + place), events: Some(events), ..empty }
-            }
+            Self::Twin { place, events } => RowAnswer {
+                status: Status::Duplicate,
+                index: Some(first + place),
+                events: Some(events),
+                ..empty
+            },
             Self::Quarantined { place, leaf_hash, reason } => RowAnswer {
                 status: Status::Quarantined,
                 index: Some(first + place),

@@ -66,7 +66,9 @@ impl From<CommitError> for LedgerError {
     fn from(error: CommitError) -> Self {
         match error {
             CommitError::TooLarge { .. } => Self::TooLarge,
-            CommitError::Unavailable(_) | CommitError::Fenced => Self::ReadOnly(format!("the store did not take the change: {error}; try again")),
+            CommitError::Unavailable(_) | CommitError::Fenced => {
+                Self::ReadOnly(format!("the store did not take the change: {error}; try again"))
+            }
             other => Self::internal(other),
         }
     }

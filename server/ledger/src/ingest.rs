@@ -30,6 +30,7 @@ use crate::pipeline::{Decided, Normalized, Refusal, Rules};
 use crate::prepared::Prepared;
 use crate::said::QuarantineSaid;
 use crate::seen::{self, Logged, Sighting, Windows};
+use crate::stage::Stage;
 use crate::worker::{Draft, Sealed};
 use crate::wrap::Quarantined;
 
@@ -133,17 +134,26 @@ impl Log {
     }
 
     /// The first answer to a key that was used within the last day.
-    async fn replay(&self, windows: &Windows, keyed: &Keyed, body: &[u8]) -> Result<Option<Answer>, LedgerError> {
+    async fn replay(
+        &self,
+        windows: &Windows,
+        keyed: &Keyed,
+        body: &[u8],
+    ) -> Result<Option<Answer>, LedgerError> {
         for (day, fingerprint) in &keyed.sighting.rows {
             let key = layout::seen_key(self.id(), *day, *fingerprint);
-            let (Some(row), Some(window)) = (self.engine().get(Family::Seen, &key).await?, windows.of_day(*day)) else {
+            let (Some(row), Some(window)) =
+                (self.engine().get(Family::Seen, &key).await?, windows.of_day(*day))
+            else {
                 continue;
             };
-            let kept = seen::open_fates(window, fingerprint, &row)
-                .ok_or_else(|| LedgerError::Internal("the row of an Idempotency-Key is damaged".to_owned()))?;
+            let kept = seen::open_fates(window, fingerprint, &row).ok_or_else(|| {
+                LedgerError::Internal("the row of an Idempotency-Key is damaged".to_owned())
+            })?;
             if kept.body != window.body(body) {
                 return Err(LedgerError::Conflict(
-                    "this Idempotency-Key was used with another body within the last day; use a new key".to_owned(),
+                    "this Idempotency-Key was used with another body within the last day; use a new key"
+                        .to_owned(),
                 ));
             }
             return Ok(Some(kept.fates.answer(kept.first)));
@@ -195,14 +205,20 @@ impl Log {
     }
 
     /// One commit for all of it; or none, where there is nothing to write.
-    async fn write(&self, request: &Request, done: Vec<Done>, keyed: Option<Keyed>) -> Result<Answer, LedgerError> {
+    async fn write(
+        &self,
+        request: &Request,
+        done: Vec<Done>,
+        keyed: Option<Keyed>,
+    ) -> Result<Answer, LedgerError> {
         let Lot { sealed, sightings, mut fates } = Lot::of(done);
         let window = &request.windows.today;
         if sealed.is_empty() {
             fates.tree_size = Some(self.tree().head().checkpoint.size);
             if let Some(Keyed { sighting, body }) = keyed {
                 let (day, name) = sighting.today();
-                let row = [&0_u64.to_be_bytes()[..], &seen::seal_fates(window, &name, &body, &fates)].concat();
+                let row =
+                    [&0_u64.to_be_bytes()[..], &seen::seal_fates(window, &name, &body, &fates)].concat();
                 let mut batch = Batch::new();
                 batch.put(Family::Seen, layout::seen_key(self.id(), day, name), row);
                 self.commit(batch).await?;
@@ -226,7 +242,9 @@ impl Log {
                 batch.put(Family::Seen, layout::seen_key(log, day, name), row);
             });
         }
+        let started = std::time::Instant::now();
         let appended = self.tree().append(Box::new(prepared)).await?;
+        Stage::Commit.count(started);
         Ok(fates.answer(appended.first_index))
     }
 }
@@ -248,12 +266,15 @@ impl Request {
     fn normalize(&self, chunk: Vec<Bytes>) -> Result<Vec<Read>, LedgerError> {
         let batch: Vec<RawRecord<'_>> =
             chunk.iter().filter(|body| body.len() <= RECORD_BYTES_MAX).map(|body| self.raw(body)).collect();
-        let results = self.ready.pipeline.normalize(&self.ready.host, &batch)?;
+        let results = Stage::Normalize.timed(|| self.ready.pipeline.normalize(&self.ready.host, &batch))?;
         let mut results = results.into_iter();
         let read = chunk.into_iter().map(|body| {
             let result = if body.len() > RECORD_BYTES_MAX { None } else { results.next() };
             let result = result.unwrap_or_else(|| {
-                Normalized::Refused(Refusal::new("too-large", format!("a raw record has {RECORD_BYTES_MAX} bytes at most")))
+                Normalized::Refused(Refusal::new(
+                    "too-large",
+                    format!("a raw record has {RECORD_BYTES_MAX} bytes at most"),
+                ))
             });
             let sighting = uid(&result).map(|uid| self.windows.event(&self.source, uid, &body));
             Read { body, result, sighting, duplicate: None }
@@ -278,23 +299,42 @@ impl Request {
         let rules =
             Rules { host: &self.ready.host, redactor: &self.ready.redactor, classes: &self.ready.classes };
         let mut decided = self.ready.pipeline.finish(&rules, events)?.into_iter();
+        Stage::Seal.timed(|| self.draft_and_seal(waiting, &mut decided))
+    }
+
+    /// Makes the drafts of a chunk and seals them.
+    fn draft_and_seal(
+        &self,
+        waiting: Vec<Waiting>,
+        decided: &mut impl Iterator<Item = Result<Vec<Decided>, Refusal>>,
+    ) -> Result<Vec<Done>, LedgerError> {
         let mut drafts = Vec::new();
         let plans: Vec<Plan> = waiting
             .into_iter()
             .map(|waiting| match waiting {
                 Waiting::Settled(done) => Plan::Settled(done),
-                Waiting::Refused(body, refusal) => self.plan_quarantine(&mut drafts, body, refusal),
+                Waiting::Refused(body, refusal) => self.plan_quarantine(&mut drafts, &body, &refusal),
                 Waiting::Events(body, sighting) => match decided.next() {
-                    Some(Ok(records)) if !records.is_empty() => self.plan_records(&mut drafts, body, sighting, records),
-                    Some(Err(refusal)) => self.plan_quarantine(&mut drafts, body, refusal),
-                    Some(Ok(_)) | None => self.plan_quarantine(&mut drafts, body, Refusal::new("bad-return", "no event")),
+                    Some(Ok(records)) if !records.is_empty() => {
+                        self.plan_records(&mut drafts, body, sighting, records)
+                    }
+                    Some(Err(refusal)) => self.plan_quarantine(&mut drafts, &body, &refusal),
+                    Some(Ok(_)) | None => {
+                        self.plan_quarantine(&mut drafts, &body, &Refusal::new("bad-return", "no event"))
+                    }
                 },
             })
             .collect();
         self.seal(plans, drafts)
     }
 
-    fn plan_records(&self, drafts: &mut Vec<Draft>, body: Bytes, sighting: Option<Sighting>, records: Vec<Decided>) -> Plan {
+    fn plan_records(
+        &self,
+        drafts: &mut Vec<Draft>,
+        body: Bytes,
+        sighting: Option<Sighting>,
+        records: Vec<Decided>,
+    ) -> Plan {
         let mut salt = [0; 32];
         self.ready.random.fill(&mut salt);
         let raw = self.raw(&body).commit(&salt);
@@ -319,8 +359,8 @@ impl Request {
         Plan::Logged { body, parts, sighting }
     }
 
-    fn plan_quarantine(&self, drafts: &mut Vec<Draft>, body: Bytes, refusal: Refusal) -> Plan {
-        drafts.push(self.quarantine(&body, &refusal));
+    fn plan_quarantine(&self, drafts: &mut Vec<Draft>, body: &[u8], refusal: &Refusal) -> Plan {
+        drafts.push(self.quarantine(body, refusal));
         Plan::Quarantined(refusal.reason())
     }
 
@@ -349,7 +389,8 @@ impl Request {
             done.push(match plan {
                 Plan::Settled(done) => done,
                 Plan::Quarantined(reason) => {
-                    let one = sealed.next().ok_or_else(|| LedgerError::Internal("a draft was lost".to_owned()))?;
+                    let one =
+                        sealed.next().ok_or_else(|| LedgerError::Internal("a draft was lost".to_owned()))?;
                     Done::Quarantined(one.map_err(LedgerError::internal)?, reason)
                 }
                 Plan::Logged { body, parts, sighting } => {
@@ -357,7 +398,9 @@ impl Request {
                     let own: Vec<_> = sealed.by_ref().take(parts as usize).collect();
                     match own.into_iter().collect::<Result<Vec<_>, _>>() {
                         Ok(records) => Done::Logged(records, sighting),
-                        Err(error) => self.seal_refused(&body, &Refusal::new("too-large", error.to_string()))?,
+                        Err(error) => {
+                            self.seal_refused(&body, &Refusal::new("too-large", error.to_string()))?
+                        }
                     }
                 }
             });
@@ -368,7 +411,8 @@ impl Request {
     fn seal_refused(&self, body: &[u8], refusal: &Refusal) -> Result<Done, LedgerError> {
         let draft = self.quarantine(body, refusal);
         let sealed = self.ready.sealer.seal(vec![draft]).map_err(LedgerError::internal)?;
-        let sealed = sealed.into_iter().next().ok_or_else(|| LedgerError::Internal("a draft was lost".to_owned()))?;
+        let sealed =
+            sealed.into_iter().next().ok_or_else(|| LedgerError::Internal("a draft was lost".to_owned()))?;
         Ok(Done::Quarantined(sealed.map_err(LedgerError::internal)?, refusal.reason()))
     }
 }
@@ -416,7 +460,9 @@ impl Lot {
                     Fate::Quarantined { place, leaf_hash, reason }
                 }
                 Done::Skipped(reason) => Fate::Skipped { reason },
-                Done::Duplicate(Duplicate::Earlier(Logged { first, events })) => Fate::Earlier { index: first, events },
+                Done::Duplicate(Duplicate::Earlier(Logged { first, events })) => {
+                    Fate::Earlier { index: first, events }
+                }
                 Done::Duplicate(Duplicate::Twin(twin)) => twin_fate(&rows[twin]),
             });
         }
@@ -485,7 +531,8 @@ mod tests {
 
     #[test]
     fn chunks_keep_order_and_bounds() {
-        let sizes: Vec<usize> = (0..1_000).map(|number| number * 13 % 9_000).chain([CHUNK_BYTES_MAX * 2, 1]).collect();
+        let sizes: Vec<usize> =
+            (0..1_000).map(|number| number * 13 % 9_000).chain([CHUNK_BYTES_MAX * 2, 1]).collect();
         let chunks = chunks(sizes.clone(), |size| *size);
         for chunk in &chunks {
             assert!(chunk.len() <= CHUNK_RECORDS_MAX);

@@ -80,7 +80,8 @@ impl Ledger {
         let mut logs = BTreeMap::new();
         let mut next_id = 1;
         for (key, row) in shared.engine.scan(scan).await? {
-            let damaged = || LedgerError::Internal("the row of a log can't be read; restore the store".to_owned());
+            let damaged =
+                || LedgerError::Internal("the row of a log can't be read; restore the store".to_owned());
             let id = layout::parse_log_key(&key).ok_or_else(damaged)?;
             let row: LogRow = serde_json::from_slice(&row).map_err(|_| damaged())?;
             let name = row.name.clone();
@@ -96,7 +97,7 @@ impl Ledger {
 
     /// Creates a log: its keys, then entry 0, the log's row and the class `default` in one commit.
     ///
-    /// A crash before the commit leaves keys that sign nothing; creating the log again replaces them.
+    /// A crash before the commit leaves keys that sign nothing; creating the log again sets them aside.
     ///
     /// # Errors
     /// [`LedgerError::BadRequest`] for a name, origin or key that can't be; [`LedgerError::Conflict`] for one
@@ -114,7 +115,8 @@ impl Ledger {
         if notes.is_empty() {
             let mut seed = Zeroizing::new([0; 32]);
             self.shared.random.fill(seed.as_mut_slice());
-            let key = SigningKey::ed25519(&origin, *seed).map_err(|error| bad(format!("the origin: {error}")))?;
+            let key =
+                SigningKey::ed25519(&origin, *seed).map_err(|error| bad(format!("the origin: {error}")))?;
             notes.push(key.to_private_note());
         }
         let signers = parse_signers(&notes, &origin)?;
@@ -141,14 +143,25 @@ impl Ledger {
         Ok(())
     }
 
-    async fn make_keys(&self, name: &str, origin: &str, notes: Vec<Zeroizing<String>>) -> Result<Arc<LogKeys>, LedgerError> {
+    async fn make_keys(
+        &self,
+        name: &str,
+        origin: &str,
+        notes: Vec<Zeroizing<String>>,
+    ) -> Result<Arc<LogKeys>, LedgerError> {
         let path = self.keys_path(name)?;
+        let now_ms = self.shared.clock.now_ms();
         let origin = origin.to_owned();
         let made = tokio::task::spawn_blocking(move || {
-            // No log has this name, so what lies there was left by a crash and has signed nothing.
-            match std::fs::remove_dir_all(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(LedgerError::internal(error)),
-                _ => {}
+            // No log has this name, so a crash has left what lies there; or the store is older than the keys, and
+            // they open what a newer copy of it holds. They are set aside, never deleted.
+            let aside = path.with_extension(format!("before-{now_ms}"));
+            match std::fs::rename(&path, &aside) {
+                Ok(()) => {
+                    tracing::warn!(kept = %aside.display(), "keys of an unknown log of this name were set aside")
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(LedgerError::internal(error)),
             }
             LogKeys::create(&path, &origin, &notes).map_err(LedgerError::internal)
         });
@@ -169,20 +182,23 @@ impl Ledger {
     ) -> Result<Log, LedgerError> {
         let sealer = Sealer::new(row.origin.clone(), Arc::clone(&keys), Arc::clone(&self.shared.random));
         let said = LogSaid { name: &row.name, operator: by, mode: Mode::Records, private: false };
-        let body = Body::Log { origin: row.origin.clone(), mode: Mode::Records };
-        let sealed = sealer.seal(vec![draft(row.created_ms, body, said.attributes())]).map_err(LedgerError::internal)?;
+        let first = Body::Log { origin: row.origin.clone(), mode: Mode::Records };
+        let drafts = vec![draft(row.created_ms, first, said.attributes())];
+        let sealed = sealer.seal(drafts).map_err(LedgerError::internal)?;
         let sealed = sealed.into_iter().collect::<Result<Vec<_>, _>>().map_err(LedgerError::internal)?;
-        let row_bytes = serde_json::to_vec(&row).map_err(LedgerError::internal)?;
+        let written = serde_json::to_vec(&row).map_err(LedgerError::internal)?;
         let default_class = serde_json::to_vec(&Class::default_of_log()).map_err(LedgerError::internal)?;
-        let bytes = row_bytes.len() + default_class.len() + 256;
+        let bytes = written.len() + default_class.len() + 256;
         let first = Prepared::new(id, sealed).with_rows(bytes, move |_, batch| {
-            batch.put(Family::Logs, layout::log_key(id), row_bytes);
+            batch.put(Family::Logs, layout::log_key(id), written);
             batch.put(Family::Classes, layout::class_key(id, "default"), default_class);
         });
         let verifier_keys = verifier_keys(&signers);
         let params = LogParams { id, origin: row.origin.clone(), signers };
         let (engine, writer) = (Arc::clone(&self.shared.engine), self.shared.writer.clone());
-        let tree = cairnlog_tlog::Log::create(engine, writer, params, Box::new(first)).await.map_err(LedgerError::internal)?;
+        let tree = cairnlog_tlog::Log::create(engine, writer, params, Box::new(first))
+            .await
+            .map_err(LedgerError::internal)?;
         Log::open(id, row, Arc::clone(&self.shared), keys, tree, verifier_keys).await
     }
 
@@ -237,7 +253,10 @@ impl Ledger {
         let in_use = || {
             let logs = self.logs();
             let log = logs.iter().find(|log| log.uses(digest))?;
-            Some(LedgerError::Conflict(format!("log {:?} uses this plugin; bind its sources to another one first", log.info().name)))
+            Some(LedgerError::Conflict(format!(
+                "log {:?} uses this plugin; bind its sources to another one first",
+                log.info().name
+            )))
         };
         self.shared.registry.delete(digest, in_use).await
     }
@@ -267,7 +286,9 @@ fn parse_signers(notes: &[Zeroizing<String>], origin: &str) -> Result<Vec<Signin
     let bad = |words: &str| LedgerError::BadRequest(words.to_owned());
     let signers: Vec<SigningKey> = notes
         .iter()
-        .map(|note| note.parse().map_err(|_| bad("a signing key is not a PRIVATE+KEY+… note of a supported kind")))
+        .map(|note| {
+            note.parse().map_err(|_| bad("a signing key is not a PRIVATE+KEY+… note of a supported kind"))
+        })
         .collect::<Result<_, _>>()?;
     if signers.iter().any(|signer: &SigningKey| signer.name() == origin) {
         Ok(signers)

@@ -33,6 +33,7 @@ mod registry;
 mod search;
 mod seen;
 mod source;
+mod stage;
 
 pub mod class;
 pub mod error;
@@ -56,5 +57,5 @@ pub use ledger::{Config, Ledger, NewLog};
 pub use log::{Binding, Log, LogInfo};
 pub use read::{Kept, Record};
 pub use registry::PluginInfo;
-pub use source::{Policy, SourceInfo, SourceSpec, StageSpec};
 pub use search::{Found, Order, Position, Search};
+pub use source::{Policy, SourceInfo, SourceSpec, StageSpec};

@@ -35,9 +35,6 @@ pub const BASIS_BYTES_MAX: usize = 256;
 /// Days that a quarantined raw record is kept.
 pub const QUARANTINE_DAYS: u32 = 30;
 
-/// Entries of one submission: 10,000 raw records a request, of several events each.
-pub const SUBMISSION_ENTRIES_MAX: usize = 1 << 16;
-
 /// Bytes of one raw record; a larger one is quarantined as `too-large`.
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
 

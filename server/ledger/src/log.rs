@@ -19,7 +19,7 @@ use crate::handles::{Clock, Random};
 use crate::inflight::InFlight;
 use crate::limits::{CLASSES_MAX, SOURCES_MAX};
 use crate::manifest::Manifest;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{NO_CLASS, Pipeline};
 use crate::prepared::Prepared;
 use crate::redact::Redactor;
 use crate::registry::{Loaded, Registry};
@@ -191,8 +191,9 @@ impl Log {
     /// Everything a chunk of this source's raw records needs.
     pub(crate) fn ready(&self, source: &str) -> Result<Ready, LedgerError> {
         let pipeline = self.read_sources().get(source).map(|bound| Arc::clone(&bound.pipeline));
-        let pipeline =
-            pipeline.ok_or_else(|| LedgerError::NotFound(format!("the log has no source {source:?}; an integrator binds it first")))?;
+        let pipeline = pipeline.ok_or_else(|| {
+            LedgerError::NotFound(format!("the log has no source {source:?}; an integrator binds it first"))
+        })?;
         Ok(Ready {
             host: self.shared.host.clone(),
             pipeline,
@@ -212,7 +213,8 @@ impl Log {
     {
         let mut running = Vec::new();
         for job in jobs {
-            let permit = Arc::clone(&self.shared.workers).acquire_owned().await.map_err(LedgerError::internal)?;
+            let permit =
+                Arc::clone(&self.shared.workers).acquire_owned().await.map_err(LedgerError::internal)?;
             running.push(tokio::task::spawn_blocking(move || {
                 let result = job();
                 drop(permit);
@@ -253,7 +255,13 @@ impl Log {
         const ROWS: usize = 10_000;
         let (from, to) = (layout::log_key(self.id), layout::seen_day_prefix(self.id, day));
         loop {
-            let scan = Scan { family: Family::Seen, from: from.clone(), to: to.clone(), reverse: false, limit: ROWS };
+            let scan = Scan {
+                family: Family::Seen,
+                from: from.clone(),
+                to: to.clone(),
+                reverse: false,
+                limit: ROWS,
+            };
             let rows = self.engine().scan(scan).await?;
             let last = rows.len() < ROWS;
             let mut batch = Batch::new();
@@ -296,7 +304,8 @@ impl Log {
     /// # Errors
     /// [`LedgerError`]: an unknown plugin, one of another kind, a config that it refuses, a bad name.
     pub async fn put_source(&self, source: &str, spec: SourceSpec) -> Result<Binding, LedgerError> {
-        name::check(source).map_err(|error| LedgerError::BadRequest(format!("the source's name: {error}")))?;
+        name::check(source)
+            .map_err(|error| LedgerError::BadRequest(format!("the source's name: {error}")))?;
         let _changing = self.changing.lock().await;
         let nonce = Manifest::nonce(self.shared.random.as_ref());
         let manifest = spec.resolve(&self.shared.registry, nonce)?;
@@ -306,12 +315,12 @@ impl Log {
         }
         // A pipeline that says the same as one in the log is that one, nonce and all.
         let known = self.sources().into_iter().find(|known| known.manifest.says_the_same_as(&manifest));
-        let (mut info, is_known) = match known {
-            Some(known) => (SourceInfo { source: source.to_owned(), ..known }, true),
-            None => {
-                let pipeline = Digest::of(&manifest.to_jcs()?);
-                (SourceInfo { source: source.to_owned(), pipeline, pipeline_index: 0, manifest }, false)
-            }
+        let is_known = known.is_some();
+        let mut info = if let Some(known) = known {
+            SourceInfo { source: source.to_owned(), ..known }
+        } else {
+            let pipeline = Digest::of(&manifest.to_jcs()?);
+            SourceInfo { source: source.to_owned(), pipeline, pipeline_index: 0, manifest }
         };
         let pipeline = self.configure(&info).await?;
         if is_known {
@@ -329,7 +338,8 @@ impl Log {
     /// Configures every stage for real, off the async threads.
     async fn configure(&self, info: &SourceInfo) -> Result<Pipeline, LedgerError> {
         let (shared, manifest, digest) = (Arc::clone(&self.shared), info.manifest.clone(), info.pipeline);
-        let configured = tokio::task::spawn_blocking(move || manifest.configure(&shared.host, &shared.registry, digest));
+        let configured =
+            tokio::task::spawn_blocking(move || manifest.configure(&shared.host, &shared.registry, digest));
         configured.await.map_err(LedgerError::internal)?
     }
 
@@ -372,23 +382,30 @@ impl Log {
     }
 
     fn said_of_plugin(&self, digest: &Digest) -> Result<Vec<Attribute>, LedgerError> {
-        let Loaded { info, plugin } = self
-            .shared
-            .registry
-            .get(digest)
-            .ok_or_else(|| LedgerError::Internal(format!("plugin {digest} went away while it was being bound")))?;
-        let said = PluginSaid { name: &info.name, version: &info.version, kinds: &plugin.kinds, uploaded_by: &info.uploaded_by };
+        let Loaded { info, plugin } = self.shared.registry.get(digest).ok_or_else(|| {
+            LedgerError::Internal(format!("plugin {digest} went away while it was being bound"))
+        })?;
+        let said = PluginSaid {
+            name: &info.name,
+            version: &info.version,
+            kinds: &plugin.kinds,
+            uploaded_by: &info.uploaded_by,
+        };
         Ok(said.attributes())
     }
 
     async fn load_sources(&self) -> Result<(), LedgerError> {
         let prefix = layout::log_key(self.id);
-        let rows = self.engine().scan(Scan::prefix(Family::Sources, prefix, cairnlog_store::limits::SCAN_ROWS_MAX)).await?;
+        let rows = self
+            .engine()
+            .scan(Scan::prefix(Family::Sources, prefix, cairnlog_store::limits::SCAN_ROWS_MAX))
+            .await?;
         for (key, row) in rows {
             if !layout::is_source_key(&key) {
                 continue;
             }
-            let info: SourceInfo = serde_json::from_slice(&row).map_err(|_| LedgerError::Internal("a stored source can't be read".to_owned()))?;
+            let info: SourceInfo = serde_json::from_slice(&row)
+                .map_err(|_| LedgerError::Internal("a stored source can't be read".to_owned()))?;
             let pipeline = self.configure(&info).await?;
             self.bind(info, pipeline);
         }
@@ -400,7 +417,13 @@ impl Log {
     /// # Errors
     /// [`LedgerError`]: a bad name or bound, or the store.
     pub async fn put_class(&self, class_name: &str, class: Class) -> Result<bool, LedgerError> {
-        name::check(class_name).map_err(|error| LedgerError::BadRequest(format!("the class's name: {error}")))?;
+        name::check(class_name)
+            .map_err(|error| LedgerError::BadRequest(format!("the class's name: {error}")))?;
+        if class_name == NO_CLASS {
+            return Err(LedgerError::BadRequest(format!(
+                "{NO_CLASS} is what plugins say when no class fits; use another name"
+            )));
+        }
         class.check().map_err(|error| LedgerError::BadRequest(error.to_string()))?;
         let _changing = self.changing.lock().await;
         let mut classes = BTreeMap::clone(&self.read_classes());
@@ -435,7 +458,15 @@ impl Log {
 }
 
 pub(crate) fn draft(received_ms: u64, body: Body, attributes: Vec<Attribute>) -> Draft {
-    Draft { received_ms, body, attributes, redactions: Vec::new(), raw_salt: None, retention: None, quarantined: None }
+    Draft {
+        received_ms,
+        body,
+        attributes,
+        redactions: Vec::new(),
+        raw_salt: None,
+        retention: None,
+        quarantined: None,
+    }
 }
 
 fn source_row(info: &SourceInfo) -> Result<Vec<u8>, LedgerError> {

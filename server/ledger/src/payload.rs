@@ -174,6 +174,12 @@ impl NoteAction {
     }
 }
 
+impl std::fmt::Display for NoteAction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl std::fmt::Debug for RedactionNote {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { action, plugin, .. } = self;

@@ -4,18 +4,21 @@
 //! blocking threads. A failure concerns one raw record, all of whose events share its fate: a record
 //! is logged whole or quarantined whole.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use cairnlog_host::{Fault, Host, Interrupted, Outcome, RawRecord, Redaction, Stage};
+use cairnlog_host::{Fault, Host, Interrupted, Outcome, RawRecord, Stage};
 use cairnlog_verify::entry::Digest;
 use cairnlog_verify::event::{Attribute, Event};
-use cairnlog_verify::value::Value;
 
 use crate::class::{Chosen, Class, Retention};
 use crate::error::LedgerError;
 use crate::payload::RedactionNote;
 use crate::redact::Redactor;
+use crate::stage as timing;
+
+/// Why a record is quarantined whose class the log lacks; also the class that a retention plugin names when no
+/// rule of its fits, so no class can have this name.
+pub(crate) const NO_CLASS: &str = "no-retention-class";
 
 /// One configured stage.
 pub(crate) struct Step {
@@ -124,7 +127,11 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`LedgerError::Rejected`] by the source's policy, [`LedgerError::Interrupted`].
-    pub(crate) fn normalize(&self, host: &Host, batch: &[RawRecord<'_>]) -> Result<Vec<Normalized>, LedgerError> {
+    pub(crate) fn normalize(
+        &self,
+        host: &Host,
+        batch: &[RawRecord<'_>],
+    ) -> Result<Vec<Normalized>, LedgerError> {
         let mut results = self.normalizer.normalize(host, batch)?;
         let Some(fallback) = &self.fallback else { return Ok(results) };
         let failed = |result: &Normalized| matches!(result, Normalized::Refused(_));
@@ -150,9 +157,9 @@ impl Pipeline {
     ) -> Result<Vec<Result<Vec<Decided>, Refusal>>, LedgerError> {
         let mut chunk = Chunk::new(records);
         for redactor in &self.redactors {
-            chunk.redact(redactor, rules)?;
+            timing::Stage::Redact.timed(|| chunk.redact(redactor, rules))?;
         }
-        chunk.decide(&self.retention, rules)?;
+        timing::Stage::Retention.timed(|| chunk.decide(&self.retention, rules))?;
         Ok(chunk.into_results())
     }
 }
@@ -191,20 +198,20 @@ impl Chunk {
         (0..self.events.len()).filter(|&at| self.refused[self.events[at].owner].is_none()).collect()
     }
 
+    /// What plugins are given of them; the host hides what was dropped before.
+    fn shown(&self, events: &[usize]) -> Vec<&[Attribute]> {
+        events.iter().map(|&at| self.events[at].attributes.as_slice()).collect()
+    }
+
     fn redact(&mut self, step: &Step, rules: &Rules<'_>) -> Result<(), LedgerError> {
         let alive = self.alive();
         if alive.is_empty() {
             return Ok(());
         }
-        let run = {
-            let shown: Vec<Cow<'_, [Attribute]>> = alive.iter().map(|&at| visible(&self.events[at].attributes)).collect();
-            let shown: Vec<&[Attribute]> = shown.iter().map(AsRef::as_ref).collect();
-            rules.host.redact(&step.stage, &shown)?
-        };
+        let run = rules.host.redact(&step.stage, &self.shown(&alive))?;
         for (at, verdict) in alive.into_iter().zip(run.results) {
             let event = &mut self.events[at];
             let applied = verdict.map_err(Refusal::from).and_then(|redactions| {
-                let redactions = at_original_places(&event.attributes, redactions);
                 let attributes = std::mem::take(&mut event.attributes);
                 rules
                     .redactor
@@ -227,16 +234,12 @@ impl Chunk {
         if alive.is_empty() {
             return Ok(());
         }
-        let run = {
-            let shown: Vec<Cow<'_, [Attribute]>> = alive.iter().map(|&at| visible(&self.events[at].attributes)).collect();
-            let shown: Vec<&[Attribute]> = shown.iter().map(AsRef::as_ref).collect();
-            rules.host.decide(&step.stage, &shown)?
-        };
+        let run = rules.host.decide(&step.stage, &self.shown(&alive))?;
         for (at, verdict) in alive.into_iter().zip(run.results) {
             let event = &mut self.events[at];
             let chosen = verdict.map_err(Refusal::from).and_then(|decision| {
                 let class = rules.classes.get(&decision.class).ok_or_else(|| {
-                    Refusal::new("no-retention-class", format!("the log has no retention class {:?}", decision.class))
+                    Refusal::new(NO_CLASS, format!("the log has no retention class {:?}", decision.class))
                 })?;
                 let chosen = Chosen { class: decision.class, rule: decision.rule };
                 Ok(Retention { chosen: Some(chosen), class: class.clone() })
@@ -261,54 +264,9 @@ impl Chunk {
     }
 }
 
-/// What a plugin is shown of an event: a dropped value is no longer there.
-fn visible(attributes: &[Attribute]) -> Cow<'_, [Attribute]> {
-    if attributes.iter().any(is_dropped) {
-        Cow::Owned(attributes.iter().filter(|attribute| !is_dropped(attribute)).cloned().collect())
-    } else {
-        Cow::Borrowed(attributes)
-    }
-}
-
-fn is_dropped(attribute: &Attribute) -> bool {
-    matches!(attribute.value, Value::Dropped(_))
-}
-
-/// Redactions name attributes by their place among those shown; this names them by their place among all.
-fn at_original_places(attributes: &[Attribute], redactions: Vec<Redaction>) -> Vec<Redaction> {
-    if !attributes.iter().any(is_dropped) {
-        return redactions;
-    }
-    let places: Vec<u32> = (0_u32..).zip(attributes).filter(|(_, attribute)| !is_dropped(attribute)).map(|(at, _)| at).collect();
-    let placed = redactions.into_iter().filter_map(|mut redaction| {
-        redaction.attribute = *places.get(redaction.attribute as usize)?;
-        Some(redaction)
-    });
-    placed.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cairnlog_host::Action;
-
-    fn attribute(path: &str, value: Value) -> Attribute {
-        Attribute { path: path.to_owned(), value }
-    }
-
-    #[test]
-    fn a_later_redactor_sees_what_earlier_ones_left_and_means_the_same_attribute() {
-        let attributes = [
-            attribute("a", Value::Integer(1)),
-            attribute("b", Value::Dropped([0; 32])),
-            attribute("c", Value::Text("x".to_owned())),
-        ];
-        let visible = visible(&attributes);
-        assert_eq!(visible.iter().map(|attribute| attribute.path.as_str()).collect::<Vec<_>>(), ["a", "c"]);
-        let redaction = Redaction { attribute: 1, span: None, action: Action::Drop, entity: "X".to_owned(), rule: "r".to_owned() };
-        let at_places = at_original_places(&attributes, vec![redaction]);
-        assert_eq!(at_places[0].attribute, 2);
-    }
 
     #[test]
     fn a_reason_is_a_word_and_perhaps_a_detail() {

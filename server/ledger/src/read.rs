@@ -1,10 +1,11 @@
 //! Reading: every record is opened, recomputed and compared with its entry before anyone sees it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use cairnlog_store::{Family, layout};
 use cairnlog_verify::Hash;
-use cairnlog_verify::entry::{Body, Digest, Entry};
+use cairnlog_verify::entry::{self, Body, Digest};
 use cairnlog_verify::event::{Attribute, Event};
 use cairnlog_verify::field;
 use cairnlog_verify::tree;
@@ -61,7 +62,7 @@ pub struct Kept {
 pub(crate) struct Opened {
     pub(crate) index: u64,
     pub(crate) leaf_hash: Hash,
-    pub(crate) entry: Entry,
+    pub(crate) entry: entry::Entry,
     pub(crate) payload: Payload,
 }
 
@@ -108,15 +109,24 @@ impl Log {
         pages: &mut BTreeMap<u32, Page>,
     ) -> Result<Opened, LedgerError> {
         let leaf_hash = tree::leaf_hash(entry);
-        let entry = Entry::parse(entry).map_err(|error| damaged(index, error))?;
+        let entry = entry::Entry::parse(entry).map_err(|error| damaged(index, error))?;
         let id = page_of(key).map_err(|error| damaged(index, error))?;
-        if !pages.contains_key(&id) {
-            let page = self.keys().page(id).ok_or_else(|| damaged(index, "the key of its page is not in the keyring"))?;
-            pages.insert(id, Page::new(id, page.as_bytes()));
-        }
-        let record_key = pages[&id].unwrap(self.origin(), &leaf_hash, key).map_err(|error| damaged(index, error))?;
-        let payload = Payload::open(&record_key, self.origin(), &leaf_hash, payload).map_err(|error| damaged(index, error))?;
-        let commitment = field::commit(&record_key, self.origin(), &payload.attributes).map_err(|error| damaged(index, error))?;
+        let page = match pages.entry(id) {
+            Entry::Occupied(page) => page.into_mut(),
+            Entry::Vacant(place) => {
+                let key = self
+                    .keys()
+                    .page(id)
+                    .ok_or_else(|| damaged(index, "the key of its page is not in the keyring"))?;
+                place.insert(Page::new(id, key.as_bytes()))
+            }
+        };
+        let record_key =
+            page.unwrap(self.origin(), &leaf_hash, key).map_err(|error| damaged(index, error))?;
+        let payload = Payload::open(&record_key, self.origin(), &leaf_hash, payload)
+            .map_err(|error| damaged(index, error))?;
+        let commitment = field::commit(&record_key, self.origin(), &payload.attributes)
+            .map_err(|error| damaged(index, error))?;
         if commitment.fields != entry.fields || commitment.count != entry.count {
             return Err(damaged(index, "its payload is not what the entry commits to"));
         }
@@ -151,7 +161,17 @@ impl From<Opened> for Record {
         let Opened { index, leaf_hash, entry, payload } = opened;
         let Payload { attributes, redactions, pipeline, .. } = payload;
         let event = nested(attributes);
-        Self { index, leaf_hash, kind: entry.kind(), source, received_ms, event, redactions, retention, pipeline }
+        Self {
+            index,
+            leaf_hash,
+            kind: entry.kind(),
+            source,
+            received_ms,
+            event,
+            redactions,
+            retention,
+            pipeline,
+        }
     }
 }
 
@@ -168,7 +188,9 @@ fn kept(payload: &Payload, received_ms: u64) -> Option<Kept> {
     let days = |path: &str| integer(payload, path).and_then(|days| u32::try_from(days).ok());
     let trigger = text("$retention.trigger")?;
     let class = Class {
-        trigger: [Trigger::Received, Trigger::EndOfYear, Trigger::Closed].into_iter().find(|known| known.as_str() == trigger)?,
+        trigger: [Trigger::Received, Trigger::EndOfYear, Trigger::Closed]
+            .into_iter()
+            .find(|known| known.as_str() == trigger)?,
         minimum_days: days("$retention.minimum_days")?,
         maximum_days: days("$retention.maximum_days"),
         basis: text("$retention.basis")?,

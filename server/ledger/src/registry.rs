@@ -56,22 +56,43 @@ pub(crate) struct Registry {
 
 impl Registry {
     /// Loads and compiles every stored plugin.
-    pub(crate) async fn open(engine: Arc<dyn Engine>, writer: SharedWriter, host: Host) -> Result<Self, LedgerError> {
-        let scan = Scan { family: Family::Plugins, from: Vec::new(), to: Vec::new(), reverse: false, limit: PLUGINS_MAX };
+    pub(crate) async fn open(
+        engine: Arc<dyn Engine>,
+        writer: SharedWriter,
+        host: Host,
+    ) -> Result<Self, LedgerError> {
+        let scan = Scan {
+            family: Family::Plugins,
+            from: Vec::new(),
+            to: Vec::new(),
+            reverse: false,
+            limit: PLUGINS_MAX,
+        };
         let rows = engine.scan(scan).await?;
         let mut by_digest = BTreeMap::new();
         for (key, value) in rows {
             let (info, wasm) = parse_row(&key, &value)?;
-            let plugin = load(&host, wasm.into())
-                .await?
-                .map_err(|refused| LedgerError::Internal(format!("stored plugin {} no longer loads: {refused}", info.digest)))?;
+            let plugin = load(&host, wasm.into()).await?.map_err(|refused| {
+                LedgerError::Internal(format!("stored plugin {} no longer loads: {refused}", info.digest))
+            })?;
             by_digest.insert(info.digest, Loaded { info, plugin });
         }
-        Ok(Self { engine, writer, host, by_digest: RwLock::new(by_digest), changing: tokio::sync::Mutex::default() })
+        Ok(Self {
+            engine,
+            writer,
+            host,
+            by_digest: RwLock::new(by_digest),
+            changing: tokio::sync::Mutex::default(),
+        })
     }
 
     /// Takes an upload. The same bytes again change nothing: the second value is then false.
-    pub(crate) async fn upload(&self, wasm: Bytes, by: &str, now_ms: u64) -> Result<(PluginInfo, bool), LedgerError> {
+    pub(crate) async fn upload(
+        &self,
+        wasm: Bytes,
+        by: &str,
+        now_ms: u64,
+    ) -> Result<(PluginInfo, bool), LedgerError> {
         let digest = Digest(Sha256::digest(&wasm).into());
         let _changing = self.changing.lock().await;
         if let Some(known) = self.get(&digest) {
@@ -90,9 +111,12 @@ impl Registry {
     fn check_room(&self, info: &PluginInfo) -> Result<(), LedgerError> {
         let plugins = self.by_digest.read().unwrap_or_else(PoisonError::into_inner);
         if plugins.len() >= PLUGINS_MAX {
-            return Err(LedgerError::Conflict(format!("the server holds {PLUGINS_MAX} plugins, the most it may; delete some")));
+            return Err(LedgerError::Conflict(format!(
+                "the server holds {PLUGINS_MAX} plugins, the most it may; delete some"
+            )));
         }
-        let twin = plugins.values().find(|other| other.info.name == info.name && other.info.version == info.version);
+        let twin =
+            plugins.values().find(|other| other.info.name == info.name && other.info.version == info.version);
         match twin {
             Some(twin) => Err(LedgerError::Conflict(format!(
                 "{}@{} is taken by {}; raise the version",
@@ -103,7 +127,11 @@ impl Registry {
     }
 
     /// Deletes a plugin unless `in_use` objects.
-    pub(crate) async fn delete(&self, digest: &Digest, in_use: impl Fn() -> Option<LedgerError>) -> Result<(), LedgerError> {
+    pub(crate) async fn delete(
+        &self,
+        digest: &Digest,
+        in_use: impl Fn() -> Option<LedgerError>,
+    ) -> Result<(), LedgerError> {
         let _changing = self.changing.lock().await;
         if let Some(objection) = in_use() {
             return Err(objection);
@@ -132,7 +160,10 @@ impl Registry {
             Ok(digest) => self.get(&digest),
             Err(_) => named.split_once('@').and_then(|(name, version)| {
                 let plugins = self.by_digest.read().unwrap_or_else(PoisonError::into_inner);
-                plugins.values().find(|loaded| loaded.info.name == name && loaded.info.version == version).cloned()
+                plugins
+                    .values()
+                    .find(|loaded| loaded.info.name == name && loaded.info.version == version)
+                    .cloned()
             }),
         };
         found.ok_or_else(|| unknown(named))
@@ -147,7 +178,8 @@ impl Registry {
     /// The bytes of a plugin.
     pub(crate) async fn wasm(&self, digest: &Digest) -> Result<Vec<u8>, LedgerError> {
         let key = layout::plugin_key(&digest.0);
-        let row = self.engine.get(Family::Plugins, &key).await?.ok_or_else(|| unknown(&digest.to_string()))?;
+        let row =
+            self.engine.get(Family::Plugins, &key).await?.ok_or_else(|| unknown(&digest.to_string()))?;
         Ok(parse_row(&key, &row)?.1)
     }
 
@@ -161,7 +193,10 @@ fn unknown(named: &str) -> LedgerError {
 }
 
 /// Compiles off the async threads: it takes from milliseconds to seconds.
-async fn load(host: &Host, wasm: Bytes) -> Result<Result<Arc<Plugin>, cairnlog_host::InvalidPlugin>, LedgerError> {
+async fn load(
+    host: &Host,
+    wasm: Bytes,
+) -> Result<Result<Arc<Plugin>, cairnlog_host::InvalidPlugin>, LedgerError> {
     let host = host.clone();
     tokio::task::spawn_blocking(move || host.load(&wasm)).await.map_err(LedgerError::internal)
 }

@@ -87,12 +87,14 @@ impl Search {
     /// Whether an opened record is what is looked for.
     fn matches(&self, opened: &Opened) -> bool {
         let time_ms = opened.time_ms();
-        let in_time = self.from_ms.is_none_or(|from| time_ms >= from) && self.to_ms.is_none_or(|to| time_ms < to);
+        let in_time =
+            self.from_ms.is_none_or(|from| time_ms >= from) && self.to_ms.is_none_or(|to| time_ms < to);
         let source = opened.source().unwrap_or_default();
         in_time
             && self.filters().all(|(field, wanted)| {
                 let wanted = fold(wanted);
-                values(source, &opened.payload.attributes).any(|(of, value)| of == field && fold(&value) == wanted)
+                values(source, &opened.payload.attributes)
+                    .any(|(of, value)| of == field && fold(&value) == wanted)
             })
     }
 
@@ -123,7 +125,12 @@ impl Log {
     ///
     /// # Errors
     /// [`LedgerError`]: filters that match too much at once, a record that does not open, the store.
-    pub async fn search(&self, search: &Search, after: Option<Position>, limit: usize) -> Result<Found, LedgerError> {
+    pub async fn search(
+        &self,
+        search: &Search,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Found, LedgerError> {
         let size = self.tree().head().checkpoint.size;
         let candidates = self.candidates(search).await?;
         let mut hours = Hours::new(self, search, after, size, candidates);
@@ -214,7 +221,13 @@ struct Hours<'a> {
 }
 
 impl<'a> Hours<'a> {
-    fn new(log: &'a Log, search: &'a Search, after: Option<Position>, size: u64, candidates: Option<HashSet<u64>>) -> Self {
+    fn new(
+        log: &'a Log,
+        search: &'a Search,
+        after: Option<Position>,
+        size: u64,
+        candidates: Option<HashSet<u64>>,
+    ) -> Self {
         let (first, last) = search.hours(after);
         let from = layout::time_key(log.id(), first, 0);
         let to = match last.checked_add(1) {
@@ -245,7 +258,13 @@ impl<'a> Hours<'a> {
 
     async fn read(&mut self) -> Result<(), LedgerError> {
         let reverse = self.search.order == Order::Descending;
-        let scan = Scan { family: Family::Times, from: self.from.clone(), to: self.to.clone(), reverse, limit: TIME_ROWS_READ };
+        let scan = Scan {
+            family: Family::Times,
+            from: self.from.clone(),
+            to: self.to.clone(),
+            reverse,
+            limit: TIME_ROWS_READ,
+        };
         let rows = self.log.engine().scan(scan).await?;
         self.done = rows.len() < TIME_ROWS_READ;
         if let Some((last, _)) = rows.last() {
@@ -259,7 +278,9 @@ impl<'a> Hours<'a> {
             let (hour, first) = layout::parse_period_key(&key).ok_or_else(damaged)?;
             let mut indices = read_indices(first, &row).map_err(|_| damaged())?;
             // Beyond the published tree nothing is shown.
-            indices.retain(|index| *index < self.size && self.candidates.as_ref().is_none_or(|only| only.contains(index)));
+            indices.retain(|index| {
+                *index < self.size && self.candidates.as_ref().is_none_or(|only| only.contains(index))
+            });
             self.rows.push_back((hour, indices));
         }
         Ok(())

@@ -96,7 +96,9 @@ impl Windows {
     }
 
     fn sighting(&self, purpose: &[u8], parts: &[&[u8]]) -> Sighting {
-        Sighting { rows: self.each().map(|window| (window.day, window.fingerprint(purpose, parts))).collect() }
+        Sighting {
+            rows: self.each().map(|window| (window.day, window.fingerprint(purpose, parts))).collect(),
+        }
     }
 }
 
@@ -132,7 +134,12 @@ pub(crate) struct Kept {
 
 /// Seals the fates of a request, still without its first index, so that the sequencer has nothing to do
 /// but to put that before it.
-pub(crate) fn seal_fates(window: &Window, fingerprint: &Fingerprint, body: &[u8; 32], fates: &Fates) -> Vec<u8> {
+pub(crate) fn seal_fates(
+    window: &Window,
+    fingerprint: &Fingerprint,
+    body: &[u8; 32],
+    fates: &Fates,
+) -> Vec<u8> {
     let json = serde_json::to_vec(fates).expect("fates are plain data");
     let mut row = body.to_vec();
     row.extend(zstd::bulk::compress(&json, 1).expect("zstd compresses in memory"));
@@ -167,7 +174,9 @@ mod tests {
         assert_eq!(first, windows.key("a", "bc", "d"));
         assert_eq!(first.rows.len(), 2);
         assert_ne!(first.rows[0].1, first.rows[1].1);
-        for other in [windows.key("ab", "c", "d"), windows.key("a", "bc", "e"), windows.event("a", "bc", b"d")] {
+        for other in
+            [windows.key("ab", "c", "d"), windows.key("a", "bc", "e"), windows.event("a", "bc", b"d")]
+        {
             assert_ne!(first.today(), other.today());
         }
         assert_ne!(windows.event("a", "id", b"x").today(), windows.event("a", "id", b"y").today());

@@ -113,7 +113,8 @@ impl Manifest {
     /// The plugins that it names, each once, in the order of their stages.
     pub(crate) fn plugins(&self) -> Vec<Digest> {
         let mut plugins = Vec::new();
-        let stages = std::iter::once(&self.normalizer).chain(&self.redactors).chain(std::iter::once(&self.retention));
+        let stages =
+            std::iter::once(&self.normalizer).chain(&self.redactors).chain(std::iter::once(&self.retention));
         for stage in stages {
             let fallback = match &stage.on_error {
                 OnError::Fallback(fallback) => Some(fallback.plugin),
@@ -130,11 +131,17 @@ impl Manifest {
 
     /// Whether it says the same, whatever its nonce.
     pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
-        (&self.normalizer, &self.redactors, &self.retention) == (&other.normalizer, &other.redactors, &other.retention)
+        (&self.normalizer, &self.redactors, &self.retention)
+            == (&other.normalizer, &other.redactors, &other.retention)
     }
 
     /// Configures every stage for real. It blocks.
-    pub(crate) fn configure(&self, host: &Host, registry: &Registry, digest: Digest) -> Result<Pipeline, LedgerError> {
+    pub(crate) fn configure(
+        &self,
+        host: &Host,
+        registry: &Registry,
+        digest: Digest,
+    ) -> Result<Pipeline, LedgerError> {
         let step = |stage: &Stage| step(host, registry, stage.plugin, stage.config.as_ref(), &stage.on_error);
         let fallback = match &self.normalizer.on_error {
             OnError::Fallback(fallback) => {
@@ -152,11 +159,23 @@ impl Manifest {
     }
 }
 
-fn step(host: &Host, registry: &Registry, plugin: Digest, config: Option<&Json>, on_error: &OnError) -> Result<Step, LedgerError> {
+fn step(
+    host: &Host,
+    registry: &Registry,
+    plugin: Digest,
+    config: Option<&Json>,
+    on_error: &OnError,
+) -> Result<Step, LedgerError> {
     step_of(host, registry, plugin, config, *on_error == OnError::Reject)
 }
 
-fn step_of(host: &Host, registry: &Registry, plugin: Digest, config: Option<&Json>, rejects: bool) -> Result<Step, LedgerError> {
+fn step_of(
+    host: &Host,
+    registry: &Registry,
+    plugin: Digest,
+    config: Option<&Json>,
+    rejects: bool,
+) -> Result<Step, LedgerError> {
     let found = registry
         .get(&plugin)
         .ok_or_else(|| LedgerError::Internal(format!("plugin {plugin} of a pipeline is not in the store")))?;
@@ -168,12 +187,14 @@ fn step_of(host: &Host, registry: &Registry, plugin: Digest, config: Option<&Jso
     Ok(Step { stage, plugin, rejects })
 }
 
-/// The config as the plugin is given it: RFC 8785, the empty string where there is none.
+/// The config as the plugin is given it: RFC 8785, the empty object where there is none.
 fn config_text(config: Option<&Json>) -> Result<String, LedgerError> {
-    let Some(config) = config else { return Ok(String::new()) };
+    let Some(config) = config else { return Ok("{}".to_owned()) };
     let text = serde_jcs::to_string(config).map_err(LedgerError::internal)?;
     if text.len() > CONFIG_BYTES_MAX {
-        return Err(LedgerError::BadRequest(format!("a stage's config has {CONFIG_BYTES_MAX} bytes at most")));
+        return Err(LedgerError::BadRequest(format!(
+            "a stage's config has {CONFIG_BYTES_MAX} bytes at most"
+        )));
     }
     Ok(text)
 }

@@ -2,7 +2,7 @@
 //!
 //! Only `serve` and `demo` open a data directory; every other command is a client over HTTP, or reads files.
 
-mod batch;
+pub(crate) mod batch;
 mod classes;
 mod connect;
 mod exit;
@@ -12,7 +12,7 @@ mod logs;
 pub(crate) mod output;
 mod plugins;
 mod proofs;
-mod records;
+pub(crate) mod records;
 mod serve;
 mod sources;
 mod tokens;

@@ -34,7 +34,6 @@ pub(super) struct Args {
     /// The data directory; created if it is not there.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// The address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", help = format!("The address to listen on; port 0 takes a free one [default: {LISTEN_DEFAULT}]"))]
     listen: Option<SocketAddr>,
     /// A TOML file with settings.

@@ -47,13 +47,13 @@ impl PageQuery {
         all: Vec<T>,
         key: impl Fn(&T) -> String,
     ) -> Result<Page<T>, Problem> {
-        let rows = rows(self.limit)?;
+        let limit = rows(self.limit)?;
         let after = match &self.cursor {
             Some(cursor) => Some(app.cursors.open(token, list, cursor)?),
             None => None,
         };
         let mut rest = all.into_iter().filter(|item| after.as_ref().is_none_or(|after| key(item).as_bytes() > after.as_slice()));
-        let items: Vec<T> = rest.by_ref().take(rows).collect();
+        let items: Vec<T> = rest.by_ref().take(limit).collect();
         let next_cursor = match (rest.next(), items.last()) {
             (Some(_), Some(last)) => Some(app.cursors.seal(token, list, key(last).as_bytes())?),
             _ => None,

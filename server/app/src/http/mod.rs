@@ -48,7 +48,7 @@ struct Document;
 fn described() -> OpenApiRouter<Arc<App>> {
     let mut document = Document::openapi();
     let token = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
-    document.components.get_or_insert_default().security_schemes.insert("token".to_owned(), token);
+    document.components.get_or_insert_default().security_schemes.insert("token".to_owned(), token.into());
     OpenApiRouter::with_openapi(document)
         .routes(routes!(ops::healthz))
         .routes(routes!(ops::readyz))

@@ -67,7 +67,7 @@ impl From<Record> for RecordView {
     fn from(record: Record) -> Self {
         let redactions = record.redactions.into_iter().map(|note| RedactionView {
             path: note.path,
-            action: note.action.to_string(),
+            action: note.action.as_str().to_owned(),
             entity: note.entity,
             rule: note.rule,
             plugin: note.plugin,

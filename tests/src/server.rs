@@ -1,0 +1,239 @@
+//! A server process of a test's own.
+
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use cairnlog_client::{Client, Secret};
+use reqwest::{Method, RequestBuilder};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::paths;
+
+/// The administrator's token of every test's server.
+pub const ADMIN_TOKEN: &str = "the-administrator-of-this-test-0123456789";
+
+/// A running `cairnlog serve` on a free port with a temporary data directory. Dropping it ends the process and fails the
+/// test if the server logged a warning or an error that the test did not [`announce`](Server::announce).
+pub struct Server {
+    process: Option<Process>,
+    dir: TempDir,
+    url: String,
+    announced: Vec<String>,
+    /// What earlier processes of this server wrote to stderr.
+    earlier: String,
+    http: reqwest::Client,
+}
+
+struct Process {
+    child: Child,
+    stderr: Arc<Mutex<String>>,
+    reader: JoinHandle<()>,
+    ready: Value,
+}
+
+/// How a server that does not start ends.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The exit code.
+    pub code: Option<i32>,
+    /// All of stderr.
+    pub stderr: String,
+}
+
+impl Server {
+    /// Starts a server on a new data directory.
+    #[must_use]
+    pub fn start() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let process = Process::start(dir.path()).unwrap_or_else(|refusal| panic!("no start: {refusal:?}"));
+        let url = process.url();
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Self { process: Some(process), dir, url, announced: Vec::new(), earlier: String::new(), http }
+    }
+
+    /// Its address, such as `http://127.0.0.1:41234`; another one after a restart.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The line that it printed when it was ready.
+    #[must_use]
+    pub fn ready_line(&self) -> &Value {
+        &self.process.as_ref().expect("the server runs").ready
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A client with the administrator's token.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client_of(ADMIN_TOKEN)
+    }
+
+    /// A client with that token.
+    #[must_use]
+    pub fn client_of(&self, token: &str) -> Client {
+        Client::new(&self.url, Some(&Secret::new(token))).expect("the server's own address")
+    }
+
+    /// A raw request with the administrator's token.
+    #[must_use]
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.anonymous(method, path).bearer_auth(ADMIN_TOKEN)
+    }
+
+    /// A raw request without a token.
+    #[must_use]
+    pub fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url))
+    }
+
+    /// A raw GET with the administrator's token.
+    #[must_use]
+    pub fn get(&self, path: &str) -> RequestBuilder {
+        self.request(Method::GET, path)
+    }
+
+    /// A raw POST of JSON with the administrator's token.
+    #[must_use]
+    pub fn post(&self, path: &str, body: &Value) -> RequestBuilder {
+        self.request(Method::POST, path).json(body)
+    }
+
+    /// Says that the server may log warnings and errors with these words.
+    pub fn announce(&mut self, words: &str) {
+        self.announced.push(words.to_owned());
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        let mut process = self.process.take().expect("the server runs");
+        process.child.kill().expect("a process of our own");
+        self.earlier += &process.end().1;
+    }
+
+    /// SIGTERM; the exit code.
+    pub fn stop(&mut self) -> Option<i32> {
+        let process = self.process.take().expect("the server runs");
+        let signal = format!("kill -TERM {}", process.child.id());
+        let sent = Command::new("sh").args(["-c", &signal]).status().expect("a shell");
+        assert!(sent.success());
+        let (code, stderr) = process.end();
+        self.earlier += &stderr;
+        code
+    }
+
+    /// Starts it again on its data directory, after [`kill`](Server::kill) or [`stop`](Server::stop).
+    pub fn restart(&mut self) {
+        assert!(self.process.is_none(), "the server still runs");
+        let process = Process::start(self.dir.path()).unwrap_or_else(|refusal| panic!("no start: {refusal:?}"));
+        self.url = process.url();
+        self.process = Some(process);
+    }
+
+    /// Starts another server on the same data directory, which must refuse.
+    #[must_use]
+    pub fn refused_start(&self) -> Refusal {
+        match Process::start(self.dir.path()) {
+            Err(refusal) => refusal,
+            Ok(mut process) => {
+                process.child.kill().expect("a process of our own");
+                panic!("it started: {}", process.end().1);
+            }
+        }
+    }
+
+    /// Everything that it wrote to stderr so far.
+    #[must_use]
+    pub fn stderr(&self) -> String {
+        let mut all = self.earlier.clone();
+        if let Some(process) = &self.process {
+            all += &process.stderr.lock().expect("the reader does not panic");
+        }
+        all
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.process.is_some() {
+            self.kill();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- the server's stderr ---\n{}", self.earlier);
+            return;
+        }
+        let complaint = |line: &&str| ["WARN", "ERROR", "panicked"].iter().any(|word| line.contains(word));
+        let expected = |line: &str| self.announced.iter().any(|words| line.contains(words));
+        let complaints = self.earlier.lines().filter(complaint).filter(|line| !expected(line));
+        let unexpected = complaints.fold(String::new(), |mut all, line| {
+            let _ = writeln!(all, "{line}");
+            all
+        });
+        assert!(unexpected.is_empty(), "the server complained:\n{unexpected}");
+    }
+}
+
+impl Process {
+    fn start(data: &Path) -> Result<Self, Refusal> {
+        let mut child = Command::new(paths::binary())
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .env_clear()
+            .env("CAIRNLOG_ADMIN_TOKEN", ADMIN_TOKEN)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let mut pipe = BufReader::new(child.stderr.take().expect("piped"));
+        let stderr = Arc::new(Mutex::new(String::new()));
+        let written = Arc::clone(&stderr);
+        let reader = std::thread::spawn(move || {
+            let mut line = Vec::new();
+            while pipe.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+                written.lock().expect("readers do not panic").push_str(&String::from_utf8_lossy(&line));
+                line.clear();
+            }
+        });
+        let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("stdout is UTF-8");
+        let ready = serde_json::from_str(&line).unwrap_or_default();
+        let process = Self { child, stderr, reader, ready };
+        if line.is_empty() {
+            let (code, stderr) = process.end();
+            return Err(Refusal { code, stderr });
+        }
+        // Whatever else it writes there fails the reader of the ready line.
+        std::thread::spawn(move || {
+            let mut more = String::new();
+            let _ = stdout.read_to_string(&mut more);
+            assert!(more.is_empty(), "more than the ready line on stdout: {more}");
+        });
+        Ok(process)
+    }
+
+    fn url(&self) -> String {
+        let url = self.ready["url"].as_str();
+        url.unwrap_or_else(|| panic!("the first line is no ready line: {}", self.ready)).to_owned()
+    }
+
+    /// Waits for its end: the exit code and stderr.
+    fn end(mut self) -> (Option<i32>, String) {
+        let status = self.child.wait().expect("a child of our own");
+        self.reader.join().expect("the reader does not panic");
+        let stderr = self.stderr.lock().expect("the reader is gone").clone();
+        (status.code(), stderr)
+    }
+}

@@ -1,0 +1,437 @@
+//! The main job: the example logs through their pipelines, and what a reader finds of them.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cairnlog_client::{EventStatus, IngestAnswer, Log, Order, Page, PageRequest, Record, RecordQuery};
+use cairnlog_tests::pipelines::{self, EXAMPLES, Example};
+use cairnlog_tests::{Server, paths};
+use serde_json::Value;
+
+/// Salaries, names, national ids and a bank account that stand in the example logs and that their pipelines drop or mask.
+const TAKEN: [&str; 20] = [
+    "67150", "68950", "54600", "57000", "103500", "106500", "88300", "61400", "46200", "63200", "Sofía Duarte",
+    "Liv Aaltonen", "Lucas Moreau", "Priya Raman", "Jonas Keller", "QQ104821A", "QQ440733A", "QQ770601D", "QQ987702C",
+    "DE00 3704 0044 0532 0130 00",
+];
+
+/// The e-mail addresses of people in a text.
+fn emails(text: &str) -> BTreeSet<String> {
+    let part = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-' || c == '_';
+    text.match_indices("@example.com")
+        .filter_map(|(at, domain)| {
+            let start = text[..at].rfind(|c| !part(c)).map_or(0, |before| before + 1);
+            // Mailboxes of teams have no dot.
+            text[start..at].contains('.').then(|| text[start..at + domain.len()].to_owned())
+        })
+        .collect()
+}
+
+fn example_text() -> String {
+    EXAMPLES.iter().map(|example| String::from_utf8(example.bytes()).unwrap()).collect()
+}
+
+/// Whether `text` holds `word`, with no digit or letter beside it.
+fn holds(text: &[u8], word: &str) -> bool {
+    let word = word.as_bytes();
+    let beside = |at: Option<&u8>| at.is_some_and(u8::is_ascii_alphanumeric);
+    text.windows(word.len()).enumerate().any(|(at, window)| {
+        window == word && !beside(at.checked_sub(1).and_then(|at| text.get(at))) && !beside(text.get(at + word.len()))
+    })
+}
+
+struct Ingested {
+    server: Server,
+    log: Log,
+    answers: BTreeMap<&'static str, IngestAnswer>,
+}
+
+async fn ingested() -> Ingested {
+    let server = Server::start();
+    let log = pipelines::examples(&server.client(), "hr").await;
+    let mut answers = BTreeMap::new();
+    for example in EXAMPLES {
+        answers.insert(example.name, example.ingest(&log).await);
+    }
+    Ingested { server, log, answers }
+}
+
+/// All records that a query finds, over as many pages as it takes.
+async fn all(log: &Log, query: &RecordQuery) -> Vec<Record> {
+    let mut query = query.clone();
+    let mut found = Vec::new();
+    loop {
+        let Page { items, next_cursor } = log.search(&query).await.unwrap();
+        found.extend(items);
+        if next_cursor.is_none() {
+            return found;
+        }
+        query.page.cursor = next_cursor;
+    }
+}
+
+fn big_pages() -> RecordQuery {
+    RecordQuery { page: PageRequest { limit: Some(1_000), cursor: None }, ..RecordQuery::default() }
+}
+
+fn position(record: &Record) -> (i64, u64) {
+    (record.event["time"].as_i64().unwrap(), record.index)
+}
+
+fn indices(records: &[Record]) -> Vec<u64> {
+    records.iter().map(|record| record.index).collect()
+}
+
+fn rfc3339(ms: i64) -> String {
+    // Whole days and hours of one month are enough here.
+    let (days, ms) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000));
+    let march_first = 20_513; // 2026-03-01
+    let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
+    format!("2026-03-{:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", days - march_first + 1, ms % 1_000)
+}
+
+#[tokio::test]
+async fn every_line_of_the_examples_has_a_row_and_the_counts_add_up() {
+    let Ingested { answers, log, .. } = ingested().await;
+    let mut next = None;
+    for Example { name, file, .. } in EXAMPLES {
+        let answer = &answers[name];
+        let text = String::from_utf8(paths::example(file)).unwrap();
+        let lines = text.lines().filter(|line| !line.is_empty()).count();
+        assert_eq!(answer.results.len(), lines, "{name}");
+        let count = |status| answer.results.iter().filter(|row| row.status == status).count() as u64;
+        assert_eq!(answer.accepted, count(EventStatus::Logged), "{name}");
+        assert_eq!(answer.quarantined, count(EventStatus::Quarantined), "{name}");
+        assert_eq!(answer.duplicates, count(EventStatus::Duplicate), "{name}");
+        assert_eq!(answer.skipped, count(EventStatus::Skipped), "{name}");
+        assert!(answer.quarantined >= 1, "{name}: the cut-off line");
+        assert_eq!(answer.duplicates, u64::from(name != "web-access"), "{name}: the repeated line");
+        // Indices are consecutive within the request and over the requests.
+        let mut expected = answer.first_index.unwrap();
+        assert!(next.is_none_or(|next| next == expected), "{name}");
+        for row in answer.results.iter().filter(|row| row.status != EventStatus::Duplicate) {
+            if row.status == EventStatus::Skipped {
+                assert!(row.index.is_none() && row.reason.is_some(), "{row:?}");
+                continue;
+            }
+            assert_eq!(row.index, Some(expected), "{name}");
+            assert_eq!(row.reason.is_some(), row.status == EventStatus::Quarantined, "{row:?}");
+            expected += row.events.unwrap_or(1);
+        }
+        assert_eq!(answer.last_index.map(|last| last + 1), Some(expected), "{name}");
+        assert_eq!(answer.tree_size, expected, "{name}");
+        next = Some(expected);
+    }
+    let file_of_three = answers["aws-cloudtrail"].results.iter().find(|row| row.events == Some(3));
+    let first = file_of_three.expect("the delivery file of three events").index.unwrap();
+    for index in first..first + 3 {
+        assert_eq!(log.record(index).await.unwrap().kind, "record");
+    }
+}
+
+#[tokio::test]
+async fn every_entry_opens_with_its_source_retention_and_pipeline() {
+    let Ingested { answers, log, .. } = ingested().await;
+    let size = answers["web-access"].tree_size;
+    let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
+    for index in 0..size {
+        let record = log.record(index).await.unwrap_or_else(|error| panic!("{index}: {error}"));
+        assert_eq!(record.index, index);
+        assert_eq!(record.leaf_hash, log.entry(index).await.unwrap().leaf_hash, "{index}");
+        *kinds.entry(record.kind.clone()).or_default() += 1;
+        if record.kind != "record" {
+            continue;
+        }
+        let source = record.source.as_deref().unwrap();
+        let retention = record.retention.as_ref().unwrap();
+        assert!(!retention.rule.is_empty() && !retention.basis.is_empty(), "{retention:?}");
+        assert!(retention.minimum_until.is_some() && retention.maximum_until.is_some(), "{retention:?}");
+        assert_eq!(record.pipeline, Some(log.source(source).await.unwrap().pipeline), "{index}");
+    }
+    let quarantined: u64 = answers.values().map(|answer| answer.quarantined).sum();
+    assert_eq!(kinds["log"], 1);
+    assert_eq!(kinds["pipeline"], 3);
+    assert_eq!(kinds["plugin"], 5);
+    assert_eq!(kinds["quarantine"], quarantined);
+    let first = log.record(0).await.unwrap();
+    assert_eq!((first.kind.as_str(), &first.event["log"]["name"]), ("log", &Value::from("hr")));
+}
+
+#[tokio::test]
+async fn what_the_pipelines_take_away_is_in_no_answer() {
+    let Ingested { log, .. } = ingested().await;
+    let records = all(&log, &big_pages()).await;
+    let source_text = example_text();
+    let mut actions: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for record in &records {
+        let source = record.source.as_deref().unwrap();
+        let example = EXAMPLES.iter().find(|example| example.name == source).unwrap().name;
+        for redaction in &record.redactions {
+            let action = ["drop", "mask", "pseudonymize"].into_iter().find(|name| *name == redaction.action);
+            actions.insert((example, action.unwrap_or_else(|| panic!("{redaction:?}"))));
+            assert!(redaction.plugin.starts_with("redact-fields@"), "{redaction:?}");
+            assert!(!redaction.rule.is_empty() && !redaction.entity.is_empty(), "{redaction:?}");
+        }
+        let event = record.event.to_string();
+        assert_eq!(emails(&event), BTreeSet::new(), "{}: {event}", record.index);
+        for taken in TAKEN {
+            assert!(!holds(event.as_bytes(), taken), "{taken} in {}: {event}", record.index);
+        }
+    }
+    for taken in TAKEN {
+        assert!(holds(source_text.as_bytes(), taken), "{taken} is in no example");
+    }
+    for example in EXAMPLES {
+        for action in ["drop", "mask", "pseudonymize"] {
+            assert!(actions.contains(&(example.name, action)), "{} has no {action}", example.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_persons_records_are_found_by_one_pseudonym_across_sources() {
+    let Ingested { log, .. } = ingested().await;
+    let records = all(&log, &big_pages()).await;
+    let mut sources: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for record in &records {
+        let user = &record.event["actor"]["user"];
+        for name in [&user["name"], &user["email_addr"]].into_iter().filter_map(Value::as_str) {
+            if name.starts_with("tok1_") {
+                sources.entry(name).or_default().insert(record.source.as_deref().unwrap());
+            }
+        }
+    }
+    assert!(sources.values().any(|sources| sources.len() > 1), "{sources:?}");
+}
+
+#[tokio::test]
+async fn no_plaintext_of_the_examples_lies_in_the_data_directory_or_the_logs() {
+    let Ingested { mut server, answers, .. } = ingested().await;
+    assert!(answers.values().all(|answer| answer.accepted > 100));
+    let text = example_text();
+    let mut secrets: BTreeSet<String> = emails(&text);
+    assert!(secrets.len() > 10, "{secrets:?}");
+    secrets.extend(TAKEN.iter().map(ToString::to_string));
+    // What is kept is sealed too: ids of events, and the objects of accesses.
+    for line in text.lines() {
+        let Ok(record) = serde_json::from_str::<Value>(line) else { continue };
+        secrets.extend(["eventID", "auditID"].iter().filter_map(|id| Some(record[id].as_str()?.to_owned())));
+    }
+    secrets.extend(["hr-payroll-prod", "/export/salaries.csv", "payroll-run-29112345"].map(str::to_owned));
+    assert!(secrets.iter().all(|secret| text.contains(secret.as_str())));
+    let check = |server: &Server| {
+        for path in paths::files(server.data()) {
+            let bytes = std::fs::read(&path).unwrap();
+            for secret in &secrets {
+                assert!(!holds(&bytes, secret), "{secret} in {}", path.display());
+            }
+        }
+        let stderr = server.stderr();
+        for secret in &secrets {
+            assert!(!holds(stderr.as_bytes(), secret), "{secret} in the server's log: {stderr}");
+        }
+    };
+    check(&server);
+    server.stop();
+    check(&server);
+}
+
+/// The values of an event that a filter matches, by the documented list of paths.
+fn filtered<'a>(record: &'a Record, filter: &str) -> Vec<String> {
+    let event = &record.event;
+    let at = |path: &str| path.split('.').fold(event, |value, member| &value[member]);
+    let in_list = |list: &str, members: [&'a str; 2]| -> Vec<&'a Value> {
+        let items = record.event[list].as_array().map(Vec::as_slice).unwrap_or_default();
+        items.iter().flat_map(|item| members.map(|member| &item[member])).collect()
+    };
+    let values: Vec<&Value> = match filter {
+        "source" => return record.source.iter().cloned().collect(),
+        "actor" => [
+            "actor.user.uid", "actor.user.name", "actor.user.email_addr", "actor.session.uid", "actor.invoked_by",
+            "user.uid", "user.name", "user.email_addr",
+        ]
+        .map(at)
+        .to_vec(),
+        "action" => ["api.operation", "metadata.event_code", "activity_name"].map(at).to_vec(),
+        "class" => vec![at("class_uid")],
+        "status" => vec![at("status_id")],
+        "resource" => {
+            let single = ["entity.uid", "entity.name", "file.path"].map(at);
+            let lists = [in_list("resources", ["uid", "name"]), in_list("web_resources", ["name", "url_string"])];
+            single.into_iter().chain(lists.concat()).collect()
+        }
+        "ip" => vec![at("src_endpoint.ip")],
+        other => panic!("no filter {other}"),
+    };
+    let text = |value: &Value| match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    values.into_iter().filter_map(text).collect()
+}
+
+fn query_by(filter: &str, value: &str) -> RecordQuery {
+    let text = Some(value.to_owned());
+    let all = big_pages();
+    match filter {
+        "source" => RecordQuery { source: text, ..all },
+        "actor" => RecordQuery { actor: text, ..all },
+        "action" => RecordQuery { action: text, ..all },
+        "class" => RecordQuery { class: Some(value.parse().unwrap()), ..all },
+        "status" => RecordQuery { status: Some(value.parse().unwrap()), ..all },
+        "resource" => RecordQuery { resource: text, ..all },
+        "ip" => RecordQuery { ip: text, ..all },
+        other => panic!("no filter {other}"),
+    }
+}
+
+#[tokio::test]
+async fn every_filter_finds_exactly_the_records_that_hold_the_value() {
+    let Ingested { log, .. } = ingested().await;
+    let records = all(&log, &big_pages()).await;
+    for filter in ["source", "actor", "action", "class", "status", "resource", "ip"] {
+        let mut by_value: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+        for record in &records {
+            for value in filtered(record, filter).into_iter().collect::<BTreeSet<_>>() {
+                by_value.entry(value).or_default().push(record.index);
+            }
+        }
+        assert!(by_value.len() > 1, "{filter}");
+        // The rarest and the commonest values.
+        let mut values: Vec<_> = by_value.into_iter().collect();
+        values.sort_by_key(|(_, indices)| indices.len());
+        let few = values.len().saturating_sub(6);
+        for (value, expected) in values.iter().take(6).chain(values.iter().skip(few.max(6))) {
+            let found = all(&log, &query_by(filter, value)).await;
+            assert_eq!(&indices(&found), expected, "{filter}={value}");
+        }
+        if !matches!(filter, "class" | "status") {
+            assert!(all(&log, &query_by(filter, "no-such-value")).await.is_empty(), "{filter}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn filters_are_combined_with_and() {
+    let Ingested { log, .. } = ingested().await;
+    let query = RecordQuery { source: Some("kubernetes-audit".to_owned()), status: Some(2), ..big_pages() };
+    let found = all(&log, &query).await;
+    let records = all(&log, &big_pages()).await;
+    let both = |record: &&Record| record.source == query.source && record.event["status_id"] == 2;
+    let expected: Vec<u64> = records.iter().filter(both).map(|record| record.index).collect();
+    assert!(!expected.is_empty());
+    assert_eq!(indices(&found), expected);
+}
+
+#[tokio::test]
+async fn both_orders_are_by_time_and_index() {
+    let Ingested { log, answers, .. } = ingested().await;
+    let newest = all(&log, &big_pages()).await;
+    let events: u64 = answers.values().flat_map(|answer| &answer.results).filter_map(|row| row.events).sum();
+    let twins: u64 = answers
+        .values()
+        .flat_map(|answer| &answer.results)
+        .filter(|row| row.status == EventStatus::Duplicate)
+        .filter_map(|row| row.events)
+        .sum();
+    assert_eq!(newest.len() as u64, events - twins);
+    assert!(newest.is_sorted_by(|a, b| position(a) > position(b)));
+    let oldest = all(&log, &RecordQuery { order: Some(Order::Asc), ..big_pages() }).await;
+    let mut reversed = newest.clone();
+    reversed.reverse();
+    assert_eq!(indices(&oldest), indices(&reversed));
+}
+
+#[tokio::test]
+async fn pages_follow_each_other_without_gap_or_repetition_while_records_arrive() {
+    let Ingested { log, .. } = ingested().await;
+    for order in [Order::Asc, Order::Desc] {
+        let whole = all(&log, &RecordQuery { order: Some(order), ..big_pages() }).await;
+        for limit in [1_u32, 7, 100] {
+            let mut query = RecordQuery { order: Some(order), ..RecordQuery::default() };
+            query.page.limit = Some(limit);
+            // One record a page is as many pages as records: a stretch of them is enough.
+            let most = if limit == 1 { 40 } else { whole.len() };
+            let mut seen = Vec::new();
+            while seen.len() < most {
+                let page = log.search(&query).await.unwrap();
+                assert!(page.items.len() <= limit as usize);
+                seen.extend(indices(&page.items));
+                query.page.cursor = page.next_cursor;
+                if query.page.cursor.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(seen, indices(&whole)[..seen.len()], "{order} {limit}");
+            assert!(seen.len() >= most.min(whole.len()), "{order} {limit}");
+        }
+    }
+    // What arrives behind the place of the cursor does not move what is before it.
+    let mut query = big_pages();
+    query.page.limit = Some(50);
+    let before = all(&log, &big_pages()).await;
+    let first = log.search(&query).await.unwrap();
+    let later = r#"203.0.113.9 - - [01/Jan/2030:00:00:00 +0000] "GET /later HTTP/1.1" 200 1"#;
+    let body = cairnlog_client::Ingest::new(cairnlog_client::ContentType::Text, later);
+    assert_eq!(log.ingest("web-access", body).await.unwrap().accepted, 1);
+    query.page.cursor = first.next_cursor;
+    let rest = all(&log, &query).await;
+    assert_eq!([indices(&first.items), indices(&rest)].concat(), indices(&before));
+    assert_eq!(all(&log, &big_pages()).await.len(), before.len() + 1);
+}
+
+#[tokio::test]
+async fn from_is_inclusive_and_to_exclusive_on_event_time() {
+    let Ingested { log, .. } = ingested().await;
+    let records = all(&log, &big_pages()).await;
+    let mut times: Vec<i64> = records.iter().map(|record| position(record).0).collect();
+    times.sort_unstable();
+    times.dedup();
+    let (early, late) = (times[times.len() / 3], times[times.len() * 2 / 3]);
+    for (from, to) in [(Some(early), None), (None, Some(late)), (Some(early), Some(late)), (Some(late), Some(early))] {
+        let query = RecordQuery { from: from.map(rfc3339), to: to.map(rfc3339), ..big_pages() };
+        let found = indices(&all(&log, &query).await);
+        let inside = |record: &&Record| {
+            let time = position(record).0;
+            from.is_none_or(|from| time >= from) && to.is_none_or(|to| time < to)
+        };
+        let expected: Vec<u64> = records.iter().filter(inside).map(|record| record.index).collect();
+        assert_eq!(found, expected, "{query:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_in_the_body_equals_one_in_the_address() {
+    let Ingested { log, .. } = ingested().await;
+    let queries = [
+        RecordQuery::default(),
+        RecordQuery { order: Some(Order::Asc), source: Some("web-access".to_owned()), ..RecordQuery::default() },
+        RecordQuery { class: Some(6003), status: Some(2), ..RecordQuery::default() },
+        RecordQuery { from: Some(rfc3339(1_773_050_000_000)), to: Some(rfc3339(1_773_060_000_000)), ..big_pages() },
+    ];
+    for query in queries {
+        let (posted, got) = (log.search(&query).await.unwrap(), log.records(&query).await.unwrap());
+        assert!(!posted.items.is_empty(), "{query:?}");
+        assert_eq!(posted.items, got.items, "{query:?}");
+        assert_eq!(posted.next_cursor.is_some(), got.next_cursor.is_some(), "{query:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_filter_folds_addresses_to_one_spelling() {
+    let server = Server::start();
+    let log = pipelines::log(&server.client(), "web").await;
+    pipelines::plain(&server.client(), &log, "portal", "web-access").await;
+    let line = r#"2001:db8::a:1 - Ana.Lopez@Example.com [09/Mar/2026:12:00:00 +0000] "GET /api/x HTTP/1.1" 200 1"#;
+    let body = cairnlog_client::Ingest::new(cairnlog_client::ContentType::Text, line);
+    log.ingest("portal", body).await.unwrap();
+    for (filter, value) in [
+        ("ip", "2001:DB8:0:0:0:0:A:1"),
+        ("ip", "2001:db8::a:1"),
+        ("actor", "ana.lopez@example.com"),
+        ("actor", "Ana.Lopez@Example.com"),
+    ] {
+        assert_eq!(all(&log, &query_by(filter, value)).await.len(), 1, "{filter}={value}");
+    }
+}
