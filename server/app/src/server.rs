@@ -17,6 +17,7 @@ use cairnlog_ledger::{Config, Ledger, LedgerError};
 use cairnlog_store::datadir::{DataDir, DataDirError};
 use cairnlog_store::rocks::{OpenError, RocksEngine};
 use cairnlog_store::{Engine, ReadError};
+use cairnlog_tlog::SharedWriter;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -84,14 +85,14 @@ impl Server {
         let address = listener.local_addr().map_err(|error| ServerError::Listen(listen, error))?;
         let public_host = settings.public_host.clone().unwrap_or_else(|| address.to_string());
         let (app, routes, first_token) = open(settings, public_host).await?;
-        let router = http::router(routes, Arc::clone(&app));
+        let face = http::router(routes, Arc::clone(&app));
         let handle = Handle::new();
         let mut server = axum_server::from_tcp(listener)
             .map_err(|error| ServerError::Listen(listen, error))?
             .handle(handle.clone())
             .http1_only();
         server.http_builder().http1().header_read_timeout(HEADER_WAIT_MAX);
-        let serving = tokio::spawn(server.serve(Doors::new(router, CONNECTIONS_MAX)));
+        let serving = tokio::spawn(server.serve(Doors::new(face, CONNECTIONS_MAX)));
         let upkeep = tokio::spawn(upkeep(app.metrics.clone()));
         let (url, data) = (format!("http://{address}"), settings.data.clone());
         Ok(Self { url, data, first_token, app, handle, serving, upkeep })
@@ -147,7 +148,7 @@ type Opened = (Arc<App>, axum::Router<Arc<App>>, Option<Zeroizing<String>>);
 async fn open(settings: &Settings, public_host: String) -> Result<Opened, ServerError> {
     let metrics = recorder()?;
     let (dir, engine, host) = open_files(settings.data.clone()).await?;
-    let writer = engine.claim().await?;
+    let writer = SharedWriter::from(engine.claim().await?);
     let clock = Arc::new(SystemClock::default());
     let ledger = Ledger::open(Config {
         dir,

@@ -237,6 +237,27 @@ fn another_logs_keyring_or_kek_is_refused() {
 }
 
 #[test]
+fn a_new_active_kek_wraps_what_the_old_one_did() {
+    let (_parent, dir, keys) = created();
+    let (id, page, _) = keys.page_for(1).unwrap().remove(0);
+    let index = keys.index_key(month("2026-11")).unwrap();
+    let old = members(&dir.join("kek"))["active"].as_str().unwrap().to_owned();
+    edit(&dir.join("kek"), |text| {
+        let renewed = text.replacen(&format!("\"active\":\"{old}\""), "\"active\":\"ffffffff\"", 1);
+        renewed.replace("}}", &format!(",\"ffffffff\":\"{}\"}}}}", STANDARD.encode([7; 32])))
+    });
+
+    let found = LogKeys::open(&dir, ORIGIN).unwrap();
+    assert_eq!(members(&dir.join("keyring"))["kek"], old.as_str());
+    found.window_key(20_780).unwrap();
+    assert_eq!(members(&dir.join("keyring"))["kek"], "ffffffff");
+    let found = LogKeys::open(&dir, ORIGIN).unwrap();
+    assert_eq!(found.page(id).unwrap().as_bytes(), page.as_bytes());
+    assert_eq!(found.existing_index_key(month("2026-11")).unwrap().as_bytes(), index.as_bytes());
+    assert_eq!(found.pseudonym_key().as_bytes(), keys.pseudonym_key().as_bytes());
+}
+
+#[test]
 fn a_page_beyond_the_next_is_refused() {
     let (_parent, dir, keys) = created();
     keys.page_for(1).unwrap();

@@ -25,6 +25,12 @@ pub enum OpenError {
         /// The log's id.
         log: u32,
     },
+    /// The log is open already, or being created.
+    #[error("log {log} is open already; use that handle, or shut it down first")]
+    Open {
+        /// The log's id.
+        log: u32,
+    },
     /// No head, but entries or tiles of an earlier tree.
     #[error(
         "log {log} has no tree head but has {what}; its head was lost: restore the store whole, or use \

@@ -17,7 +17,7 @@ use crate::{
     rebuild,
     sequencer::{Job, Sequencer, Waiter},
     submission::{Appended, Capacity, Submission},
-    writer::SharedWriter,
+    writer::{Growing, SharedWriter},
 };
 
 /// What makes a log this log.
@@ -59,8 +59,8 @@ impl Log {
     /// A crash before that commit leaves nothing, one after it leaves a log to [`Log::open`].
     ///
     /// # Errors
-    /// [`OpenError`]: the log exists, rows of a lost one are in the way, no key is the origin's, the
-    /// first submission is not acceptable, or the engine fails.
+    /// [`OpenError`]: the log exists or is being created, rows of a lost one are in the way, no key is the
+    /// origin's, the first submission is not acceptable, or the engine fails.
     pub async fn create(
         engine: Arc<dyn Engine>,
         writer: impl Into<SharedWriter>,
@@ -68,13 +68,14 @@ impl Log {
         first: Box<dyn Submission>,
     ) -> Result<Log, OpenError> {
         rebuild::check_signers(&params)?;
+        let writer = writer.into();
+        let growing = writer.grow(params.id).ok_or(OpenError::Open { log: params.id })?;
         rebuild::check_vacant(engine.as_ref(), params.id).await?;
         let capacity = Capacity::of_submission(&engine.limits());
         capacity.admit(first.as_ref()).map_err(OpenError::First)?;
         let before = Head::before_first(&params.origin);
         let Prepared { batch, head, .. } =
             commit::prepare(params.id, &before, &params.signers, vec![first]).map_err(OpenError::Sign)?;
-        let writer = writer.into();
         let current = writer.current().await;
         match engine.commit(&current, batch).await {
             Ok(()) => {}
@@ -86,7 +87,7 @@ impl Log {
             }
             Err(error) => return Err(error.into()),
         }
-        Ok(Log::start(engine, writer, params, head))
+        Ok(Log::start(engine, writer, growing, params, head))
     }
 
     /// Opens the log at its stored head. The right edge is rebuilt from the last full tiles and the
@@ -100,11 +101,19 @@ impl Log {
         params: LogParams,
     ) -> Result<Log, OpenError> {
         rebuild::check_signers(&params)?;
+        let writer = writer.into();
+        let growing = writer.grow(params.id).ok_or(OpenError::Open { log: params.id })?;
         let head = rebuild::stored_head(engine.as_ref(), &params).await?;
-        Ok(Log::start(engine, writer.into(), params, head))
+        Ok(Log::start(engine, writer, growing, params, head))
     }
 
-    fn start(engine: Arc<dyn Engine>, writer: SharedWriter, params: LogParams, head: Head) -> Log {
+    fn start(
+        engine: Arc<dyn Engine>,
+        writer: SharedWriter,
+        growing: Growing,
+        params: LogParams,
+        head: Head,
+    ) -> Log {
         let durable = Arc::new(head);
         let limits = engine.limits();
         let (queue_in, queue) = mpsc::channel(QUEUE_SUBMISSIONS_MAX);
@@ -115,6 +124,7 @@ impl Log {
             signers: params.signers,
             engine: Arc::clone(&engine),
             writer,
+            _growing: growing,
             group: Capacity::of_group(&limits),
             durable,
             queue,

@@ -11,7 +11,7 @@ use crate::{
     error::{AppendError, StopReason},
     head::Head,
     submission::{Appended, Capacity, Cost, Submission},
-    writer::SharedWriter,
+    writer::{Growing, SharedWriter},
 };
 
 /// What a caller hears.
@@ -49,6 +49,7 @@ pub(crate) struct Sequencer {
     pub(crate) signers: Vec<SigningKey>,
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) writer: SharedWriter,
+    pub(crate) _growing: Growing,
     /// What a group of several submissions may hold.
     pub(crate) group: Capacity,
     /// The last durable head. Every next one grows out of it.

@@ -1,6 +1,9 @@
 //! The claim on the engine, shared by all logs of a server.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex as SyncMutex, PoisonError},
+};
 
 use cairnlog_store::{Engine, Family, ReadError, Writer, layout};
 use tokio::sync::Mutex;
@@ -17,11 +20,27 @@ pub struct SharedWriter {
     // A lock that may be held across an await: who wants to know whether it was a sibling that fenced
     // it has to wait until that sibling's claim has ended.
     current: Arc<Mutex<Writer>>,
+    /// The logs that have a sequencer.
+    growing: Arc<SyncMutex<BTreeSet<u32>>>,
+}
+
+/// The right to grow a log; there is one for each log of a claim. Two sequencers of one log would each sign a tree of its
+/// own.
+#[derive(Debug)]
+pub(crate) struct Growing {
+    log: u32,
+    all: Arc<SyncMutex<BTreeSet<u32>>>,
+}
+
+impl Drop for Growing {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.log);
+    }
 }
 
 impl From<Writer> for SharedWriter {
     fn from(writer: Writer) -> SharedWriter {
-        SharedWriter { current: Arc::new(Mutex::new(writer)) }
+        SharedWriter { current: Arc::new(Mutex::new(writer)), growing: Arc::default() }
     }
 }
 
@@ -29,6 +48,12 @@ impl SharedWriter {
     /// The claim to write with, for whoever else writes to the engine: take it anew for each commit.
     pub async fn current(&self) -> Writer {
         self.current.lock().await.clone()
+    }
+
+    /// The right to grow `log`; `None` as long as someone has it.
+    pub(crate) fn grow(&self, log: u32) -> Option<Growing> {
+        let is_free = self.growing.lock().unwrap_or_else(PoisonError::into_inner).insert(log);
+        is_free.then(|| Growing { log, all: Arc::clone(&self.growing) })
     }
 
     /// Whether the engine has been claimed anew, by a log that shares this, since `used` was current.

@@ -71,6 +71,24 @@ async fn a_log_is_created_once() {
     assert_eq!(verified_head(&open(&engine).await).size, 3);
 }
 
+/// Two sequencers of one log would sign two trees of one size.
+#[tokio::test]
+async fn a_log_is_open_once() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let shared = cairnlog_tlog::SharedWriter::from(engine.claim().await.unwrap());
+    let first = || Box::new(Plain::numbers(0..1));
+    let log = Log::create(Arc::clone(&engine), shared.clone(), params(), first()).await.unwrap();
+    let created = Log::create(Arc::clone(&engine), shared.clone(), params(), first()).await;
+    assert!(matches!(created, Err(OpenError::Open { log: LOG })));
+    let opened = Log::open(Arc::clone(&engine), shared.clone(), params()).await;
+    assert!(matches!(opened, Err(OpenError::Open { log: LOG })));
+
+    log.shutdown().await;
+    let log = Log::open(Arc::clone(&engine), shared.clone(), params()).await.unwrap();
+    log.append(first()).await.unwrap();
+    assert_eq!(verified_head(&log).size, 2);
+}
+
 #[tokio::test]
 async fn a_log_is_not_created_over_what_a_lost_one_left() {
     for (size, gone, left) in [(3, None, "entries"), (300, Some(300), "tiles")] {

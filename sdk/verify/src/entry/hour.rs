@@ -40,6 +40,13 @@ impl Hour {
     pub fn number(self) -> u32 {
         self.0
     }
+
+    /// The year and month, 1 to 12, that it lies in.
+    #[must_use]
+    pub fn month(self) -> (u16, u8) {
+        let (year, month, _) = civil(self.0 / 24);
+        (u16::try_from(year).unwrap_or(9999), u8::try_from(month).unwrap_or(12))
+    }
 }
 
 /// The Gregorian (year, month, day) of a day since 1970-01-01. Years start in March here, so that leap days come last
@@ -121,6 +128,8 @@ mod tests {
             let hour = Hour(day * 24 + day % 24);
             let text = hour.to_string();
             assert_eq!(text.parse(), Ok(hour));
+            let (year, month) = hour.month();
+            assert!(text.starts_with(&format!("{year:04}-{month:02}-")), "{text}");
             assert!(previous < text, "{previous} {text}");
             previous = text;
         }

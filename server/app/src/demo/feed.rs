@@ -153,7 +153,7 @@ async fn send_half(stage: &Stage<'_>, half: usize, sent: &mut Vec<Sent>) -> Resu
         let body = batch.body.clone();
         let ingest = Ingest { idempotency_key: Some(batch.key.clone()), ..Ingest::new(sample.content_type, body) };
         let IngestAnswer { results, .. } = stage.log.ingest(sample.source, ingest).await?;
-        let raw = batch.body.split(|byte| *byte == b'\n').filter(|line| !matches!(line, b"" | b"\r"));
+        let raw = batch.body.split(|byte| *byte == b'\n').filter(|line| !matches!(*line, b"" | b"\r"));
         for ((row, raw), line) in results.into_iter().zip(raw).zip(&batch.lines) {
             let raw = raw.strip_suffix(b"\r").unwrap_or(raw).to_vec();
             sent.push(Sent { stream, line: *line, raw, row });

@@ -77,6 +77,7 @@ pub(crate) async fn put(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Path((log, name)): Path<(String, String)>,
+    Query(Nothing {}): Query<Nothing>,
     Json(body): Json<ClassBody>,
 ) -> Result<(StatusCode, axum::Json<ClassView>), Problem> {
     let log = app.log_for(&caller, Role::Compliance, &log)?;

@@ -82,6 +82,7 @@ impl LogView {
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
+    Query(Nothing {}): Query<Nothing>,
     Json(wanted): Json<LogRequest>,
 ) -> Result<(StatusCode, axum::Json<LogView>), Problem> {
     caller.require(Role::Admin, None)?;

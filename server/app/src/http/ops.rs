@@ -7,6 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::auth::Caller;
+use super::extract::{Nothing, Query};
 use super::problem::{Problem, Slug};
 use crate::access::Role;
 use crate::state::App;
@@ -46,6 +47,6 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>, Caller(caller): Caller)
 /// This document: OpenAPI 3.1, generated from the server's own types.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "operations",
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)))]
-pub(crate) async fn openapi(State(app): State<Arc<App>>) -> Response {
+pub(crate) async fn openapi(State(app): State<Arc<App>>, Query(Nothing {}): Query<Nothing>) -> Response {
     (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], app.openapi.clone()).into_response()
 }

@@ -59,6 +59,7 @@ impl From<PluginInfo> for PluginView {
 pub(crate) async fn upload(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
+    Query(Nothing {}): Query<Nothing>,
     request: Request,
 ) -> Result<(StatusCode, axum::Json<PluginView>), Problem> {
     caller.require(Role::Integrator, None)?;
@@ -116,6 +117,7 @@ pub(crate) async fn delete(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Path(digest): Path<String>,
+    Query(Nothing {}): Query<Nothing>,
 ) -> Result<StatusCode, Problem> {
     caller.require(Role::Integrator, None)?;
     app.ledger.delete_plugin(&parse(&digest)?).await?;

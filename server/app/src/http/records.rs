@@ -215,6 +215,7 @@ pub(crate) async fn search(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Path(log): Path<String>,
+    Query(Nothing {}): Query<Nothing>,
     Json(query): Json<SearchBody>,
 ) -> Result<axum::Json<Page<RecordView>>, Problem> {
     run(&app, &caller, &log, &query).await

@@ -128,6 +128,7 @@ pub(crate) async fn put(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Path((log, source)): Path<(String, String)>,
+    Query(Nothing {}): Query<Nothing>,
     Json(pipeline): Json<Pipeline>,
 ) -> Result<(StatusCode, axum::Json<BoundView>), Problem> {
     let log = app.log_for(&caller, Role::Integrator, &log)?;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::auth::Caller;
-use super::extract::{Json, Query};
+use super::extract::{Json, Nothing, Query};
 use super::list::{Page, PageQuery};
 use super::problem::{Document, Problem, Slug};
 use crate::access::{Grant, Role, TokenError};
@@ -47,6 +47,7 @@ pub(crate) struct CreatedToken {
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
+    Query(Nothing {}): Query<Nothing>,
     Json(wanted): Json<NewToken>,
 ) -> Result<(StatusCode, axum::Json<CreatedToken>), Problem> {
     caller.require(Role::Admin, None)?;
@@ -99,6 +100,7 @@ pub(crate) async fn delete(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Path(id): Path<String>,
+    Query(Nothing {}): Query<Nothing>,
 ) -> Result<StatusCode, Problem> {
     caller.require(Role::Admin, None)?;
     if app.tokens.delete(&id).await? {

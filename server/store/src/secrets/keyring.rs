@@ -94,7 +94,13 @@ impl Keyring {
         if !wrapping.kek.has(&file.kek) {
             return Err(SecretsError::NoKek { path: path.to_path_buf(), id: file.kek });
         }
-        Self::open(file, wrapping).ok_or_else(|| SecretsError::Unwrap { path: path.to_path_buf() })
+        let is_active = file.kek == wrapping.kek.active();
+        let mut ring =
+            Self::open(file, wrapping).ok_or_else(|| SecretsError::Unwrap { path: path.to_path_buf() })?;
+        if !is_active {
+            ring.rewrap(wrapping)?;
+        }
+        Ok(ring)
     }
 
     /// The file's text for this keyring.
@@ -201,14 +207,31 @@ impl Keyring {
             pseudonym: open(Purpose::Pseudonym, file.pseudonym)?,
         })
     }
+
+    /// Wraps every key anew, under the active key: the file names one key-encryption key for all of them, and the next
+    /// write names the active one.
+    fn rewrap(&mut self, wrapping: Wrapping<'_>) -> Result<(), SecretsError> {
+        let again = |purpose: Purpose, slot: &mut Slot| -> Result<(), SecretsError> {
+            slot.wrapped = wrapping.wrap(&purpose, &slot.key)?;
+            Ok(())
+        };
+        self.pages.iter_mut().try_for_each(|(id, slot)| again(Purpose::Page(*id), slot))?;
+        self.index.iter_mut().try_for_each(|(month, slot)| again(Purpose::Index(*month), slot))?;
+        self.window.iter_mut().try_for_each(|(day, slot)| again(Purpose::Window(*day), slot))?;
+        again(Purpose::Pseudonym, &mut self.pseudonym)
+    }
 }
 
 impl Wrapping<'_> {
     /// A fresh random key, wrapped for its purpose.
     fn fresh(self, purpose: &Purpose) -> Result<Slot, SecretsError> {
         let key = SecretKey::random()?;
-        let wrapped = self.kek.wrap(&self.context(purpose), &key)?.ok_or(SecretsError::NoActiveKek)?;
+        let wrapped = self.wrap(purpose, &key)?;
         Ok(Slot { key, wrapped })
+    }
+
+    fn wrap(self, purpose: &Purpose, key: &SecretKey) -> Result<Wrapped, SecretsError> {
+        self.kek.wrap(&self.context(purpose), key)?.ok_or(SecretsError::NoActiveKek)
     }
 
     /// `"cairnlog/keyring/v1\0" || origin || "\0" || purpose`. An origin has no zero byte, so this is unambiguous. The

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use cairnlog_verify::entry::Hour;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -37,21 +38,8 @@ impl Month {
     /// The month of a time in milliseconds since 1970; times after the year 9999 count as its last month.
     #[must_use]
     pub fn of(unix_ms: u64) -> Self {
-        // Days are counted from 1 March of year 0 in eras of 400 years, so that the leap day ends a year and all months
-        // before it have fixed lengths (Howard Hinnant, "chrono-compatible low-level date algorithms").
-        let days = unix_ms / DAY_MS + 719_468;
-        let (era, day_of_era) = (days / 146_097, days % 146_097);
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let march_month = (5 * day_of_year + 2) / 153;
-        let (month, carry) = if march_month < 10 { (march_month + 3, 0) } else { (march_month - 9, 1) };
-        let last = Self { year: 9999, month: 12 };
-        let (Ok(year), Ok(month)) = (u16::try_from(era * 400 + year_of_era + carry), u8::try_from(month))
-        else {
-            return last;
-        };
-        Self::new(year, month).unwrap_or(last)
+        let (year, month) = Hour::from_ms(unix_ms).month();
+        Self { year, month }
     }
 }
 

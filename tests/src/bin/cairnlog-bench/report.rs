@@ -1,0 +1,88 @@
+//! The tables, for the terminal and for `docs/performance.md`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::Result;
+use crate::latency::Latency;
+use crate::machine::Machine;
+use crate::samples::Samples;
+use crate::stats::{Spread, float, median_by};
+use crate::throughput::{Run, SHAPE, Throughput};
+
+/// The generated part of the document; all around it is written by hand.
+const BEGIN: &str = "<!-- begin: written by `make bench` -->";
+const END: &str = "<!-- end: written by `make bench` -->";
+
+/// In the order in which a record passes them.
+const STAGES: [&str; 5] = ["normalize", "redact", "retention", "seal", "commit"];
+
+/// The table of G2.
+pub(crate) fn latency(latency: &Latency) -> String {
+    let Latency { fdatasync, request, web_access, cloudtrail, requests } = latency;
+    let floor = fdatasync.p50 + request.p50;
+    let mut table = format!("| {requests} of each, taking turns | p50 ms | p99 ms | p50 against fdatasync + no-op request |\n| --- | --- | --- | --- |\n");
+    let mut row = |name: &str, spread: &Spread, ratio: String| {
+        let _ = writeln!(table, "| {name} | {:.3} | {:.3} | {ratio} |", millis(spread.p50), millis(spread.p99));
+    };
+    let ratio = |spread: &Spread| format!("{:.1} x", spread.p50.as_secs_f64() / floor.as_secs_f64());
+    row("4 KiB appended and fdatasync", fdatasync, String::new());
+    row("no-op request, `GET /healthz`", request, String::new());
+    row("one access log line, durable", web_access, ratio(web_access));
+    row("one CloudTrail record, durable", cloudtrail, ratio(cloudtrail));
+    table
+}
+
+/// The tables of G3 and G8.
+pub(crate) fn throughput(throughput: &Throughput) -> String {
+    let median = median_by(&throughput.runs, Run::rate);
+    let rates: Vec<String> = throughput.runs.iter().map(|run| format!("{:.0}", run.rate())).collect();
+    let raw: u64 = throughput.runs.iter().map(|run| run.raw_bytes).sum();
+    let records: u64 = throughput.runs.iter().map(|run| run.records).sum();
+    let mebibytes = |bytes: u64| bytes >> 20;
+    let mut table = String::from("| the whole pipeline | |\n| --- | --- |\n");
+    let _ = writeln!(table, "| records/s, median of {} runs | **{:.0}** ({}) |", rates.len(), median.rate(), rates.join(", "));
+    let _ = writeln!(table, "| raw MB/s | {:.1} |", float(median.raw_bytes) / 1e6 / median.wall.as_secs_f64());
+    let _ = writeln!(table, "| bytes on disk a record, all indexes included | {} |", throughput.disk / records);
+    let _ = writeln!(table, "| raw bytes a record | {} |", raw / records);
+    let _ = writeln!(table, "| disk against raw | {:.2} x |", float(throughput.disk) / float(raw));
+    let memory = throughput.runs.last().map_or(median.memory, |run| run.memory);
+    let _ = writeln!(table, "| resident memory after the last run, peak | {} MiB, {} MiB |", mebibytes(memory.resident), mebibytes(memory.peak));
+    table.push_str("\n| median run | us a record | share of all cores' time |\n| --- | --- | --- |\n");
+    let mut row = |name: &str, time: Duration, note: &str| {
+        let _ = writeln!(table, "| {name} | {:.1} | {:.1} % {note}|", median.micros_each(time), 100.0 * median.share(time));
+    };
+    for stage in STAGES {
+        let note = if stage == "commit" { "(waiting, not working) " } else { "" };
+        row(stage, median.stages.get(stage).copied().unwrap_or_default(), note);
+    }
+    row("processor time of the server, all of it", median.server_cpu, "");
+    row("processor time of the client", median.client_cpu, "");
+    table
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+/// Puts the tables between the document's markers.
+pub(crate) fn write(document: &Path, machine: &Machine, samples: &Samples, one: &Latency, all: &Throughput) -> Result<()> {
+    let text = fs::read_to_string(document)?;
+    let misses = || format!("{} has no `{BEGIN}` and `{END}`", document.display());
+    let (before, rest) = text.split_once(BEGIN).ok_or_else(misses)?;
+    let (_, after) = rest.split_once(END).ok_or_else(misses)?;
+    let generated = format!(
+        "`make bench`: {machine}.\n\n### One record a request, one connection (G2)\n\n{}\n\
+         ### The whole pipeline (G3, G8)\n\n{} x {} CloudTrail records, {SHAPE}; the {} records of `{}` in turn, each under an `eventID` of its own.\n\n{}",
+        latency(one),
+        all.runs.len(),
+        all.runs.first().map_or(0, |run| run.records),
+        samples.len(),
+        samples.origin(),
+        throughput(all),
+    );
+    fs::write(document, format!("{before}{BEGIN}\n\n{generated}\n{END}{after}"))?;
+    Ok(())
+}
