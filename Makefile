@@ -4,10 +4,12 @@
 # features anew and compile RocksDB (half an hour of one core) a second time.
 FLAGS := --release --workspace --all-targets --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-PLUGIN_FLAGS := --manifest-path plugins/Cargo.toml --target-dir $(TARGET)/plugins-native --locked
+PLUGIN_FLAGS := --manifest-path plugins/Cargo.toml --target-dir "$(TARGET)/plugins-native" --release --workspace --locked
 # Where libclang was unpacked without root, its place is written here.
-ENV := .tools/env
+ENV := .tools/libclang/env
 WITH_ENV := if [ -f $(ENV) ]; then . ./$(ENV); fi;
+# Duplicates are warnings and there are many; what stops a change is an error.
+DENY := PATH="$(CURDIR)/.tools/bin:$$PATH" cargo deny --log-level error --locked
 ARGS ?=
 
 .PHONY: help run test ci prepare build plugins fmt lint deny bench advisories clean
@@ -16,7 +18,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: build plugins ## install what is missing, build, run the main job on the sample logs, stay up
-	@$(TARGET)/release/cairnlog demo $(ARGS)
+	@"$(TARGET)/release/cairnlog" demo $(ARGS)
 
 test: build plugins ## install what is missing, build, run every test
 	@$(WITH_ENV) cargo test $(FLAGS)
@@ -29,11 +31,11 @@ prepare: ## install what is missing: libclang for RocksDB's bindings, the wasm32
 	@scripts/install-wasm-target.sh
 
 build: prepare ## build the server, the tools and the tests
-	@echo "building Cairnlog (a first build takes about half an hour on two cores: RocksDB and wasmtime)"
+	@echo "building Cairnlog (a first build takes about 25 minutes on two cores: RocksDB and wasmtime)"
 	@$(WITH_ENV) cargo build $(FLAGS)
 
 plugins: build ## build the plugins from source to components in target/plugins
-	@COMPONENTIZE=$(TARGET)/release/cairnlog-componentize scripts/build-plugins.sh
+	@COMPONENTIZE="$(TARGET)/release/cairnlog-componentize" scripts/build-plugins.sh
 
 fmt:
 	@cargo fmt --all --check
@@ -45,13 +47,15 @@ lint:
 
 deny:
 	@scripts/install-cargo-deny.sh
-	@PATH="$(CURDIR)/.tools/bin:$$PATH" cargo deny --locked check bans licenses sources
+	@$(DENY) check bans licenses sources
+	@$(DENY) --manifest-path plugins/Cargo.toml --config deny.toml check bans licenses sources
 
 bench: build plugins ## measure, and write the tables of docs/performance.md
-	@$(TARGET)/release/cairnlog-bench $(ARGS)
+	@"$(TARGET)/release/cairnlog-bench" $(ARGS)
 
 advisories: ## check dependencies against the RustSec database (needs GitHub)
-	@cargo deny --locked check advisories
+	@scripts/install-cargo-deny.sh
+	@$(DENY) check advisories
 
 clean: ## remove everything built, the data of the demo included
 	@rm -rf target data

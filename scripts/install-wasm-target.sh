@@ -12,12 +12,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 target=wasm32-unknown-unknown
 prefix=$root/.tools/wasm
 route=${CAIRNLOG_WASM_ROUTE:-auto}
-
-say() { printf 'wasm target: %s\n' "$*"; }
-die() {
-    printf 'wasm target: %s\n' "$*" >&2
-    exit 1
-}
+tool="wasm target"
+. "$root/scripts/debian.sh"
 
 has_target() {
     libdir=$(rustc --print target-libdir --target "$target" 2>/dev/null) || return 1
@@ -39,7 +35,8 @@ if [ "$route" != debian ]; then
     fi
 fi
 
-if [ -f "$prefix/env" ]; then
+# The file holds this checkout's path: one that was moved starts anew.
+if [ -f "$prefix/env" ] && grep -qF "'$prefix/" "$prefix/env"; then
     say "Debian's compiler is in .tools/wasm already"
     exit 0
 fi
@@ -47,35 +44,25 @@ command -v apt-get >/dev/null && command -v dpkg >/dev/null ||
     die "no rustup that can add $target, and no apt-get: install the target with your system's Rust packages"
 
 # Which version of the compiler apt names, and the libraries it is linked with.
-depends() { apt-cache depends "$1" | sed -n 's/^ *|\{0,1\}Depends: //p'; }
+depends() { apt-cache depends "$1" 2>/dev/null | sed -n 's/^ *|\{0,1\}Depends: //p'; }
+apt_knows rustc-web ||
+    die "apt knows no package rustc-web: run apt-get update as root, or use a Debian release that has it"
 compiler=$(apt-cache show --no-all-versions rustc-web 2>/dev/null | sed -n 's/^Version: \([0-9]*\.[0-9]*\).*/\1/p')
-[ -n "$compiler" ] || die "apt knows no package rustc-web: run apt-get update, or use a Debian release that has it"
 std=$(depends libstd-rust-web-dev | grep '^libstd-rust-web-[0-9]' | head -n 1)
 llvm=$(depends "${std:-rustc-web}" | grep '^libllvm[0-9]' | head -n 1)
 [ -n "$llvm" ] || llvm=$(depends rustc-web | grep '^libllvm[0-9]' | head -n 1)
 [ -n "$std" ] && [ -n "$llvm" ] || die "can't tell which libraries rustc-web $compiler needs"
 
-work=$root/.tools/wasm.partial
-rm -rf "$work" "$prefix"
-mkdir -p "$work/packages"
-step=0
-for package in rustc-web libstd-rust-web-dev "$std" rust-web-src "$llvm" libz3-4; do
-    step=$((step + 1))
-    say "$step/8 $package"
-    (cd "$work/packages" && apt-get download -q "$package" >download.log 2>&1) ||
-        die "apt-get download $package failed: $(tail -n 1 "$work/packages/download.log")"
-    for file in "$work/packages/"*.deb; do
-        dpkg -x "$file" "$work"
-        rm "$file"
-    done
-done
-
 host=$(rustc -vV | sed -n 's/^host: //p')
 linker=$(rustc --print sysroot)/lib/rustlib/$host/bin/rust-lld
 [ -x "$linker" ] || die "no rust-lld in the toolchain at hand ($linker)"
 
+work=$root/.tools/wasm.partial
+rm -rf "$work" "$prefix"
+unpack "$work" rustc-web libstd-rust-web-dev "$std" rust-web-src "$llvm" libz3-4 $(lacking_for "$llvm" libz3-4)
+
 # The standard library once, from Debian's sources; later builds find it as if it had come with the compiler.
-say "7/8 building the standard library with rustc $compiler (a minute or two)"
+say "building the standard library with rustc $compiler (a minute or two)"
 mkdir -p "$work/empty/src"
 printf '[package]\nname = "empty"\nversion = "0.0.0"\nedition = "2024"\n[workspace]\n' >"$work/empty/Cargo.toml"
 printf '' >"$work/empty/src/lib.rs"
@@ -83,14 +70,14 @@ multiarch=$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || printf '%s-lin
 (
     cd "$work/empty"
     env RUSTC="$work/usr/bin/rustc" LD_LIBRARY_PATH="$work/usr/lib/$multiarch" RUSTC_BOOTSTRAP=1 \
-        RUSTFLAGS=-Cembed-bitcode=yes CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER="$linker" CARGO_TARGET_DIR="$work/empty/target" \
+        CARGO_ENCODED_RUSTFLAGS=-Cembed-bitcode=yes CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER="$linker" CARGO_TARGET_DIR="$work/empty/target" \
         cargo build --quiet --release --target "$target" -Zbuild-std=std,panic_abort
 ) || die "the standard library did not build; what was downloaded is in $work"
 lib=$work/usr/lib/rustlib/$target/lib
 mkdir -p "$lib"
 cp "$work/empty/target/$target/release/deps/"lib*.rlib "$lib/"
 rm -f "$lib/"libempty-*.rlib
-rm -rf "$work/empty" "$work/packages"
+rm -rf "$work/empty"
 
 mv "$work" "$prefix"
 cat >"$prefix/env" <<EOF
@@ -98,4 +85,4 @@ export RUSTC='$prefix/usr/bin/rustc'
 export LD_LIBRARY_PATH='$prefix/usr/lib/$multiarch'
 export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER='$linker'
 EOF
-say "8/8 done: rustc $compiler for $target in .tools/wasm"
+say "done: rustc $compiler for $target in .tools/wasm"

@@ -19,7 +19,11 @@ pub struct Example {
 /// All of them.
 pub const EXAMPLES: [Example; 3] = [
     Example { name: "aws-cloudtrail", file: "logs/aws-cloudtrail.ndjson", content_type: ContentType::Ndjson },
-    Example { name: "kubernetes-audit", file: "logs/kubernetes-audit.ndjson", content_type: ContentType::Ndjson },
+    Example {
+        name: "kubernetes-audit",
+        file: "logs/kubernetes-audit.ndjson",
+        content_type: ContentType::Ndjson,
+    },
     Example { name: "web-access", file: "logs/web-access.log", content_type: ContentType::Text },
 ];
 
@@ -61,7 +65,8 @@ pub async fn examples(client: &Client, name: &str) -> Log {
         let settings = serde_json::from_value(settings.clone()).expect("a class");
         log.put_class(class, &settings).await.expect("a class");
     }
-    let (redact, retain) = (plugin(client, "redact-fields").await, plugin(client, "retention-schedule").await);
+    let (redact, retain) =
+        (plugin(client, "redact-fields").await, plugin(client, "retention-schedule").await);
     for Example { name, .. } in EXAMPLES {
         let config = |kind: &str| Some(paths::example_json(&format!("pipelines/{name}.{kind}.json")));
         let pipeline = Pipeline {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -21,7 +21,9 @@ pub const ADMIN_TOKEN: &str = "the-administrator-of-this-test-0123456789";
 /// test if the server logged a warning or an error that the test did not [`announce`](Server::announce).
 pub struct Server {
     process: Option<Process>,
-    dir: TempDir,
+    /// Holds the data directory, which the server itself creates.
+    home: TempDir,
+    data: PathBuf,
     url: String,
     announced: Vec<String>,
     /// What earlier processes of this server wrote to stderr.
@@ -49,11 +51,12 @@ impl Server {
     /// Starts a server on a new data directory.
     #[must_use]
     pub fn start() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let process = Process::start(dir.path()).unwrap_or_else(|refusal| panic!("no start: {refusal:?}"));
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let data = home.path().join("data");
+        let process = Process::start(&data).unwrap_or_else(|refusal| panic!("no start: {refusal:?}"));
         let url = process.url();
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { process: Some(process), dir, url, announced: Vec::new(), earlier: String::new(), http }
+        Self { process: Some(process), home, data, url, announced: Vec::new(), earlier: String::new(), http }
     }
 
     /// Its address, such as `http://127.0.0.1:41234`; another one after a restart.
@@ -71,7 +74,13 @@ impl Server {
     /// The data directory.
     #[must_use]
     pub fn data(&self) -> &Path {
-        self.dir.path()
+        &self.data
+    }
+
+    /// A place beside the data directory, for what is moved out of it.
+    #[must_use]
+    pub fn aside(&self) -> PathBuf {
+        self.home.path().join("aside")
     }
 
     /// A client with the administrator's token.
@@ -136,7 +145,7 @@ impl Server {
     /// Starts it again on its data directory, after [`kill`](Server::kill) or [`stop`](Server::stop).
     pub fn restart(&mut self) {
         assert!(self.process.is_none(), "the server still runs");
-        let process = Process::start(self.dir.path()).unwrap_or_else(|refusal| panic!("no start: {refusal:?}"));
+        let process = Process::start(&self.data).unwrap_or_else(|refusal| panic!("no start: {refusal:?}"));
         self.url = process.url();
         self.process = Some(process);
     }
@@ -144,7 +153,7 @@ impl Server {
     /// Starts another server on the same data directory, which must refuse.
     #[must_use]
     pub fn refused_start(&self) -> Refusal {
-        match Process::start(self.dir.path()) {
+        match Process::start(&self.data) {
             Err(refusal) => refusal,
             Ok(mut process) => {
                 process.child.kill().expect("a process of our own");

@@ -10,8 +10,25 @@ use serde_json::Value;
 
 /// Salaries, names, national ids and a bank account that stand in the example logs and that their pipelines drop or mask.
 const TAKEN: [&str; 20] = [
-    "67150", "68950", "54600", "57000", "103500", "106500", "88300", "61400", "46200", "63200", "Sofía Duarte",
-    "Liv Aaltonen", "Lucas Moreau", "Priya Raman", "Jonas Keller", "QQ104821A", "QQ440733A", "QQ770601D", "QQ987702C",
+    "67150",
+    "68950",
+    "54600",
+    "57000",
+    "103500",
+    "106500",
+    "88300",
+    "61400",
+    "46200",
+    "63200",
+    "Sofía Duarte",
+    "Liv Aaltonen",
+    "Lucas Moreau",
+    "Priya Raman",
+    "Jonas Keller",
+    "QQ104821A",
+    "QQ440733A",
+    "QQ770601D",
+    "QQ987702C",
     "DE00 3704 0044 0532 0130 00",
 ];
 
@@ -36,7 +53,9 @@ fn holds(text: &[u8], word: &str) -> bool {
     let word = word.as_bytes();
     let beside = |at: Option<&u8>| at.is_some_and(u8::is_ascii_alphanumeric);
     text.windows(word.len()).enumerate().any(|(at, window)| {
-        window == word && !beside(at.checked_sub(1).and_then(|at| text.get(at))) && !beside(text.get(at + word.len()))
+        window == word
+            && !beside(at.checked_sub(1).and_then(|at| text.get(at)))
+            && !beside(text.get(at + word.len()))
     })
 }
 
@@ -92,7 +111,7 @@ fn rfc3339(ms: i64) -> String {
 
 #[tokio::test]
 async fn every_line_of_the_examples_has_a_row_and_the_counts_add_up() {
-    let Ingested { answers, log, .. } = ingested().await;
+    let Ingested { server: _server, answers, log } = ingested().await;
     let mut next = None;
     for Example { name, file, .. } in EXAMPLES {
         let answer = &answers[name];
@@ -131,7 +150,7 @@ async fn every_line_of_the_examples_has_a_row_and_the_counts_add_up() {
 
 #[tokio::test]
 async fn every_entry_opens_with_its_source_retention_and_pipeline() {
-    let Ingested { answers, log, .. } = ingested().await;
+    let Ingested { server: _server, answers, log } = ingested().await;
     let size = answers["web-access"].tree_size;
     let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
     for index in 0..size {
@@ -159,7 +178,7 @@ async fn every_entry_opens_with_its_source_retention_and_pipeline() {
 
 #[tokio::test]
 async fn what_the_pipelines_take_away_is_in_no_answer() {
-    let Ingested { log, .. } = ingested().await;
+    let Ingested { server: _server, log, .. } = ingested().await;
     let records = all(&log, &big_pages()).await;
     let source_text = example_text();
     let mut actions: BTreeSet<(&str, &str)> = BTreeSet::new();
@@ -190,7 +209,7 @@ async fn what_the_pipelines_take_away_is_in_no_answer() {
 
 #[tokio::test]
 async fn a_persons_records_are_found_by_one_pseudonym_across_sources() {
-    let Ingested { log, .. } = ingested().await;
+    let Ingested { server: _server, log, .. } = ingested().await;
     let records = all(&log, &big_pages()).await;
     let mut sources: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for record in &records {
@@ -206,7 +225,7 @@ async fn a_persons_records_are_found_by_one_pseudonym_across_sources() {
 
 #[tokio::test]
 async fn no_plaintext_of_the_examples_lies_in_the_data_directory_or_the_logs() {
-    let Ingested { mut server, answers, .. } = ingested().await;
+    let Ingested { mut server, answers, log: _log } = ingested().await;
     assert!(answers.values().all(|answer| answer.accepted > 100));
     let text = example_text();
     let mut secrets: BTreeSet<String> = emails(&text);
@@ -217,7 +236,7 @@ async fn no_plaintext_of_the_examples_lies_in_the_data_directory_or_the_logs() {
         let Ok(record) = serde_json::from_str::<Value>(line) else { continue };
         secrets.extend(["eventID", "auditID"].iter().filter_map(|id| Some(record[id].as_str()?.to_owned())));
     }
-    secrets.extend(["hr-payroll-prod", "/export/salaries.csv", "payroll-run-29112345"].map(str::to_owned));
+    secrets.extend(["hr-payroll-prod", "/api/v2/employees", "payroll-run-29112345"].map(str::to_owned));
     assert!(secrets.iter().all(|secret| text.contains(secret.as_str())));
     let check = |server: &Server| {
         for path in paths::files(server.data()) {
@@ -247,8 +266,14 @@ fn filtered<'a>(record: &'a Record, filter: &str) -> Vec<String> {
     let values: Vec<&Value> = match filter {
         "source" => return record.source.iter().cloned().collect(),
         "actor" => [
-            "actor.user.uid", "actor.user.name", "actor.user.email_addr", "actor.session.uid", "actor.invoked_by",
-            "user.uid", "user.name", "user.email_addr",
+            "actor.user.uid",
+            "actor.user.name",
+            "actor.user.email_addr",
+            "actor.session.uid",
+            "actor.invoked_by",
+            "user.uid",
+            "user.name",
+            "user.email_addr",
         ]
         .map(at)
         .to_vec(),
@@ -257,7 +282,8 @@ fn filtered<'a>(record: &'a Record, filter: &str) -> Vec<String> {
         "status" => vec![at("status_id")],
         "resource" => {
             let single = ["entity.uid", "entity.name", "file.path"].map(at);
-            let lists = [in_list("resources", ["uid", "name"]), in_list("web_resources", ["name", "url_string"])];
+            let lists =
+                [in_list("resources", ["uid", "name"]), in_list("web_resources", ["name", "url_string"])];
             single.into_iter().chain(lists.concat()).collect()
         }
         "ip" => vec![at("src_endpoint.ip")],
@@ -288,7 +314,7 @@ fn query_by(filter: &str, value: &str) -> RecordQuery {
 
 #[tokio::test]
 async fn every_filter_finds_exactly_the_records_that_hold_the_value() {
-    let Ingested { log, .. } = ingested().await;
+    let Ingested { server: _server, log, .. } = ingested().await;
     let records = all(&log, &big_pages()).await;
     for filter in ["source", "actor", "action", "class", "status", "resource", "ip"] {
         let mut by_value: BTreeMap<String, Vec<u64>> = BTreeMap::new();
@@ -314,7 +340,7 @@ async fn every_filter_finds_exactly_the_records_that_hold_the_value() {
 
 #[tokio::test]
 async fn filters_are_combined_with_and() {
-    let Ingested { log, .. } = ingested().await;
+    let Ingested { server: _server, log, .. } = ingested().await;
     let query = RecordQuery { source: Some("kubernetes-audit".to_owned()), status: Some(2), ..big_pages() };
     let found = all(&log, &query).await;
     let records = all(&log, &big_pages()).await;
@@ -326,7 +352,7 @@ async fn filters_are_combined_with_and() {
 
 #[tokio::test]
 async fn both_orders_are_by_time_and_index() {
-    let Ingested { log, answers, .. } = ingested().await;
+    let Ingested { server: _server, answers, log } = ingested().await;
     let newest = all(&log, &big_pages()).await;
     let events: u64 = answers.values().flat_map(|answer| &answer.results).filter_map(|row| row.events).sum();
     let twins: u64 = answers
@@ -345,7 +371,7 @@ async fn both_orders_are_by_time_and_index() {
 
 #[tokio::test]
 async fn pages_follow_each_other_without_gap_or_repetition_while_records_arrive() {
-    let Ingested { log, .. } = ingested().await;
+    let Ingested { server: _server, log, .. } = ingested().await;
     for order in [Order::Asc, Order::Desc] {
         let whole = all(&log, &RecordQuery { order: Some(order), ..big_pages() }).await;
         for limit in [1_u32, 7, 100] {
@@ -383,13 +409,15 @@ async fn pages_follow_each_other_without_gap_or_repetition_while_records_arrive(
 
 #[tokio::test]
 async fn from_is_inclusive_and_to_exclusive_on_event_time() {
-    let Ingested { log, .. } = ingested().await;
+    let Ingested { server: _server, log, .. } = ingested().await;
     let records = all(&log, &big_pages()).await;
     let mut times: Vec<i64> = records.iter().map(|record| position(record).0).collect();
     times.sort_unstable();
     times.dedup();
     let (early, late) = (times[times.len() / 3], times[times.len() * 2 / 3]);
-    for (from, to) in [(Some(early), None), (None, Some(late)), (Some(early), Some(late)), (Some(late), Some(early))] {
+    for (from, to) in
+        [(Some(early), None), (None, Some(late)), (Some(early), Some(late)), (Some(late), Some(early))]
+    {
         let query = RecordQuery { from: from.map(rfc3339), to: to.map(rfc3339), ..big_pages() };
         let found = indices(&all(&log, &query).await);
         let inside = |record: &&Record| {
@@ -403,12 +431,20 @@ async fn from_is_inclusive_and_to_exclusive_on_event_time() {
 
 #[tokio::test]
 async fn a_search_in_the_body_equals_one_in_the_address() {
-    let Ingested { log, .. } = ingested().await;
+    let Ingested { server: _server, log, .. } = ingested().await;
     let queries = [
         RecordQuery::default(),
-        RecordQuery { order: Some(Order::Asc), source: Some("web-access".to_owned()), ..RecordQuery::default() },
+        RecordQuery {
+            order: Some(Order::Asc),
+            source: Some("web-access".to_owned()),
+            ..RecordQuery::default()
+        },
         RecordQuery { class: Some(6003), status: Some(2), ..RecordQuery::default() },
-        RecordQuery { from: Some(rfc3339(1_773_050_000_000)), to: Some(rfc3339(1_773_060_000_000)), ..big_pages() },
+        RecordQuery {
+            from: Some(rfc3339(1_773_050_000_000)),
+            to: Some(rfc3339(1_773_060_000_000)),
+            ..big_pages()
+        },
     ];
     for query in queries {
         let (posted, got) = (log.search(&query).await.unwrap(), log.records(&query).await.unwrap());
@@ -423,7 +459,8 @@ async fn a_filter_folds_addresses_to_one_spelling() {
     let server = Server::start();
     let log = pipelines::log(&server.client(), "web").await;
     pipelines::plain(&server.client(), &log, "portal", "web-access").await;
-    let line = r#"2001:db8::a:1 - Ana.Lopez@Example.com [09/Mar/2026:12:00:00 +0000] "GET /api/x HTTP/1.1" 200 1"#;
+    let line =
+        r#"2001:db8::a:1 - Ana.Lopez@Example.com [09/Mar/2026:12:00:00 +0000] "GET /api/x HTTP/1.1" 200 1"#;
     let body = cairnlog_client::Ingest::new(cairnlog_client::ContentType::Text, line);
     log.ingest("portal", body).await.unwrap();
     for (filter, value) in [

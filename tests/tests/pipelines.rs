@@ -23,7 +23,8 @@ fn schemas() -> BTreeMap<i64, Validator> {
         let class = class.unwrap_or_else(|| panic!("{} names no class", path.display()));
         (class, jsonschema::validator_for(&schema).unwrap())
     };
-    let files = paths::files(&dir).into_iter().filter(|path| path.extension().is_some_and(|name| name == "json"));
+    let files =
+        paths::files(&dir).into_iter().filter(|path| path.extension().is_some_and(|name| name == "json"));
     files.map(schema).collect()
 }
 
@@ -35,11 +36,17 @@ struct Normalized {
 
 fn normalize(host: &Host, plugin: &str, content_type: &str, text: &[u8]) -> Normalized {
     let plugin = host.load(&paths::plugin(plugin)).unwrap();
-    let stage = host.configure(&plugin, "").unwrap();
+    let stage = host.configure(&plugin, "{}").unwrap();
     let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
     let mut made = Normalized { events: Vec::new(), refused: 0 };
     for chunk in lines.chunks(256) {
-        let raw = |body| RawRecord { received_ms: 1_795_426_503_792, source: "test", content_type, attributes: &[], body };
+        let raw = |body| RawRecord {
+            received_ms: 1_795_426_503_792,
+            source: "test",
+            content_type,
+            attributes: &[],
+            body,
+        };
         let records: Vec<RawRecord<'_>> = chunk.iter().map(|line| raw(line)).collect();
         for result in host.normalize(&stage, &records).unwrap().results {
             match result.expect("no fault on any line") {
@@ -131,10 +138,17 @@ fn what_a_record_becomes_depends_on_nothing_but_itself() {
     let host = Host::new(HostLimits::default()).unwrap();
     for example in EXAMPLES {
         let plugin = host.load(&paths::plugin(example.name)).unwrap();
-        let stage = host.configure(&plugin, "").unwrap();
+        let stage = host.configure(&plugin, "{}").unwrap();
         let text = example.bytes();
-        let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).take(60).collect();
-        let raw = |body| RawRecord { received_ms: 0, source: "test", content_type: "application/json", attributes: &[], body };
+        let lines: Vec<&[u8]> =
+            text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).take(60).collect();
+        let raw = |body| RawRecord {
+            received_ms: 0,
+            source: "test",
+            content_type: "application/json",
+            attributes: &[],
+            body,
+        };
         let records: Vec<RawRecord<'_>> = lines.iter().map(|line| raw(line)).collect();
         let together = host.normalize(&stage, &records).unwrap().results;
         for (record, in_company) in records.iter().zip(&together) {

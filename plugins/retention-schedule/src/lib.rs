@@ -106,7 +106,7 @@ impl Rule {
     fn fits(&self, event: &[Attribute]) -> bool {
         self.when.iter().all(|(pattern, values)| {
             let listed = |value: &Value| values.iter().any(|scalar| scalar.is(value));
-            event.iter().any(|attribute| listed(&attribute.value) && pattern.matches(&attribute.path))
+            event.iter().any(|attribute| pattern.matches(&attribute.path) && listed(&attribute.value))
         })
     }
 }

@@ -58,6 +58,8 @@
 //! Traits are plain Rust, so `cargo test` runs a plugin natively; `testing` checks what it returns as the host would, renders
 //! it as JSON and compares it with golden files.
 
+#[cfg(all(target_arch = "wasm32", feature = "allocator"))]
+mod alloc;
 #[doc(hidden)]
 pub mod bindings;
 mod builder;

@@ -10,6 +10,8 @@ use crate::path;
 pub struct Pattern {
     text: String,
     steps: Vec<Step>,
+    /// Bytes of `text` before its first wildcard: every path that fits begins with them.
+    literal: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +30,7 @@ impl Pattern {
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut steps = Vec::new();
         let mut rest = text;
+        let mut literal = 0;
         while !rest.is_empty() {
             if steps.last() == Some(&Step::Rest) {
                 return Err(format!("`{text}`: `**` stands at the end of a path only"));
@@ -35,11 +38,14 @@ impl Pattern {
             let (segment, after) = split_first(rest, steps.is_empty()).ok_or_else(|| malformed(text))?;
             steps.push(Step::parse(segment).ok_or_else(|| malformed(text))?);
             rest = after;
+            if steps.iter().all(|step| matches!(step, Step::Exactly(_))) {
+                literal = text.len() - rest.len();
+            }
         }
         if steps.is_empty() {
             return Err("a path must not be empty".to_owned());
         }
-        Ok(Self { text: text.to_owned(), steps })
+        Ok(Self { text: text.to_owned(), steps, literal })
     }
 
     /// Whether an attribute's path fits.
@@ -47,6 +53,9 @@ impl Pattern {
     pub fn matches(&self, path: &str) -> bool {
         if self.is_exact() {
             return self.text == path;
+        }
+        if !path.as_bytes().starts_with(&self.text.as_bytes()[..self.literal]) {
+            return false;
         }
         let mut rest = path;
         for (index, step) in self.steps.iter().enumerate() {
@@ -63,7 +72,7 @@ impl Pattern {
     /// Whether it holds no wildcard.
     #[must_use]
     pub fn is_exact(&self) -> bool {
-        self.steps.iter().all(|step| matches!(step, Step::Exactly(_)))
+        self.literal == self.text.len()
     }
 }
 

@@ -79,11 +79,15 @@ struct Found {
 /// # Errors
 /// An unreadable file, an unknown key in it, a value that can't be, no data directory.
 pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Result<Settings, ConfigError> {
-    let mut figment =
-        Figment::new().merge(Serialized::default("listen", LISTEN_DEFAULT)).merge(Serialized::default("log", LOG_DEFAULT));
+    let mut figment = Figment::new()
+        .merge(Serialized::default("listen", LISTEN_DEFAULT))
+        .merge(Serialized::default("log", LOG_DEFAULT));
     if let Some(file) = &flags.file {
         if !file.is_file() {
-            return Err(ConfigError(format!("there is no file {}; name another one with --config", file.display())));
+            return Err(ConfigError(format!(
+                "there is no file {}; name another one with --config",
+                file.display()
+            )));
         }
         figment = figment.merge(Toml::file_exact(file));
     }
@@ -92,9 +96,11 @@ pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Resul
             figment = figment.merge(Serialized::default(key, value));
         }
     }
-    let found: Found = figment.merge(Serialized::defaults(flags)).extract().map_err(|error| refused(&error))?;
+    let found: Found =
+        figment.merge(Serialized::defaults(flags)).extract().map_err(|error| refused(&error))?;
     let data = found.data.filter(|path| !path.as_os_str().is_empty());
-    let data = data.ok_or_else(|| ConfigError("name the data directory with --data DIR or CAIRNLOG_DATA".to_owned()))?;
+    let data = data
+        .ok_or_else(|| ConfigError("name the data directory with --data DIR or CAIRNLOG_DATA".to_owned()))?;
     let Found { listen, public_host, log, .. } = found;
     check_public_host(public_host.as_deref())?;
     Ok(Settings { data, listen, public_host, log, admin_token: admin_token(env)? })
@@ -110,7 +116,8 @@ fn check_public_host(host: Option<&str>) -> Result<(), ConfigError> {
     let bad = |c: char| c.is_whitespace() || c.is_control() || c == '+' || c == '/';
     match host {
         Some(host) if host.is_empty() || host.contains(bad) => Err(ConfigError(
-            "public_host is a host and perhaps a port, such as logs.example.com, without scheme and path".to_owned(),
+            "public_host is a host and perhaps a port, such as logs.example.com, without scheme and path"
+                .to_owned(),
         )),
         _ => Ok(()),
     }
@@ -186,7 +193,13 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_bad_values_are_one_line() {
-        for text in ["dta = \"x\"", "listen = \"here\"", "admin_token = \"0\"", "data = ", "public_host = \"https://x\""] {
+        for text in [
+            "dta = \"x\"",
+            "listen = \"here\"",
+            "admin_token = \"0\"",
+            "data = ",
+            "public_host = \"https://x\"",
+        ] {
             let (_dir, path) = file(text);
             let error = load(&flags(Some("d"), Some(path)), nothing).unwrap_err().to_string();
             assert!(!error.is_empty() && !error.contains('\n'), "{text}: {error}");

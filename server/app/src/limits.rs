@@ -32,6 +32,11 @@ pub(crate) const HEADER_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Longest one request may take, from its head to its answer.
 pub(crate) const REQUEST_WAIT_MAX: Duration = Duration::from_secs(120);
 
+/// Bytes of a refused request's body that are still read, and how long, so that the caller sees the refusal.
+pub(crate) const LINGER_BYTES_MAX: usize = 64 << 20;
+/// See [`LINGER_BYTES_MAX`].
+pub(crate) const LINGER_WAIT_MAX: Duration = Duration::from_secs(5);
+
 /// Longest that a shutdown waits for requests under way.
 pub(crate) const DRAIN_WAIT_MAX: Duration = Duration::from_secs(30);
 

@@ -81,7 +81,8 @@ impl Server {
     /// The first thing that is wrong; nothing was signed or served then.
     pub(crate) async fn start(settings: &Settings) -> Result<Self, ServerError> {
         let listen = settings.listen;
-        let listener = std::net::TcpListener::bind(listen).map_err(|error| ServerError::Listen(listen, error))?;
+        let listener =
+            std::net::TcpListener::bind(listen).map_err(|error| ServerError::Listen(listen, error))?;
         let address = listener.local_addr().map_err(|error| ServerError::Listen(listen, error))?;
         let public_host = settings.public_host.clone().unwrap_or_else(|| address.to_string());
         let (app, routes, first_token) = open(settings, public_host).await?;

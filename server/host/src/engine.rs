@@ -13,8 +13,8 @@ use wasmtime::{
 };
 
 use crate::limits::{
-    CORE_INSTANCES_MAX, HostLimits, INSTANCE_BYTES_MAX, MEMORIES_MAX, STACK_BYTES_MAX, TABLE_ELEMENTS_MAX,
-    TABLES_MAX,
+    CORE_INSTANCES_MAX, HostLimits, INSTANCE_BYTES_MAX, MEMORIES_MAX, MEMORY_KEPT_BYTES, STACK_BYTES_MAX,
+    TABLE_ELEMENTS_MAX, TABLES_MAX,
 };
 
 /// An engine for plugins under these limits.
@@ -70,6 +70,8 @@ fn pool(limits: &HostLimits) -> PoolingAllocationConfig {
         .max_tables_per_module(TABLES_MAX)
         .table_elements(TABLE_ELEMENTS_MAX)
         .max_memory_size(limits.memory_bytes_max)
+        .linear_memory_keep_resident(MEMORY_KEPT_BYTES.min(limits.memory_bytes_max))
+        .table_keep_resident(TABLE_ELEMENTS_MAX * size_of::<usize>())
         .max_component_instance_size(INSTANCE_BYTES_MAX)
         .max_core_instance_size(INSTANCE_BYTES_MAX);
     pool

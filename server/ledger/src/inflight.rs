@@ -5,7 +5,7 @@
 //! finds its rows, or their absence, in the store.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -20,21 +20,21 @@ pub(crate) struct InFlight {
 }
 
 /// Reserved fingerprints; dropped when their rows are durable or will never be.
-pub(crate) struct Reservation<'a> {
-    owner: &'a InFlight,
+pub(crate) struct Reservation {
+    owner: Arc<InFlight>,
     fingerprints: Vec<Fingerprint>,
 }
 
 impl InFlight {
     /// Reserves all of `fingerprints`, waiting until none of them is another's. All or none are taken
     /// at once, so two callers never wait for each other.
-    pub(crate) async fn reserve(&self, fingerprints: Vec<Fingerprint>) -> Reservation<'_> {
+    pub(crate) async fn reserve(self: &Arc<Self>, fingerprints: Vec<Fingerprint>) -> Reservation {
         loop {
             // Registered before looking, so a release in between is not missed.
             let mut released = std::pin::pin!(self.released.notified());
             released.as_mut().enable();
             if self.try_take(&fingerprints) {
-                return Reservation { owner: self, fingerprints };
+                return Reservation { owner: Arc::clone(self), fingerprints };
             }
             released.await;
         }
@@ -54,7 +54,7 @@ impl InFlight {
     }
 }
 
-impl Drop for Reservation<'_> {
+impl Drop for Reservation {
     fn drop(&mut self) {
         let mut reserved = self.owner.lock();
         for fingerprint in &self.fingerprints {
@@ -69,14 +69,13 @@ impl Drop for Reservation<'_> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
 
     #[tokio::test]
     async fn overlapping_reservations_exclude_each_other_and_others_do_not() {
-        let inflight = InFlight::default();
+        let inflight = Arc::new(InFlight::default());
         let first = inflight.reserve(vec![[1; 16], [2; 16]]).await;
         let other = inflight.reserve(vec![[3; 16]]).await;
         assert!(!inflight.try_take(&[[2; 16], [4; 16]]));

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use cairnlog_host::Host;
 use cairnlog_store::datadir::DataDir;
 use cairnlog_store::secrets::LogKeys;
-use cairnlog_store::{Engine, Family, Scan, layout};
+use cairnlog_store::{Batch, Engine, Family, Scan, layout};
 use cairnlog_tlog::{LogParams, SharedWriter};
 use cairnlog_verify::entry::{Body, Digest, Mode};
 use cairnlog_verify::name;
@@ -120,6 +120,7 @@ impl Ledger {
             notes.push(key.to_private_note());
         }
         let signers = parse_signers(&notes, &origin)?;
+        self.check_vacant(*next_id).await?;
         let keys = self.make_keys(&new.name, &origin, notes).await?;
         let row = LogRow { name: new.name, origin, created_ms: self.shared.clock.now_ms() };
         let log = self.first_commit(*next_id, row, keys, signers, by).await?;
@@ -143,6 +144,19 @@ impl Ledger {
         Ok(())
     }
 
+    /// Refuses while it is open whether an earlier attempt has made the log: its keys must not be set aside then, for
+    /// they are the ones that have signed its head.
+    async fn check_vacant(&self, id: u32) -> Result<(), LedgerError> {
+        // A store that does not know what became of a write takes no more, not even nothing.
+        let writer = self.shared.writer.current().await;
+        self.shared.engine.commit(&writer, Batch::new()).await?;
+        if self.shared.engine.get(Family::Logs, &layout::log_key(id)).await?.is_some() {
+            let words = "a log was made whose creation was not answered; restart the server to open it";
+            return Err(LedgerError::ReadOnly(words.to_owned()));
+        }
+        Ok(())
+    }
+
     async fn make_keys(
         &self,
         name: &str,
@@ -158,7 +172,7 @@ impl Ledger {
             let aside = path.with_extension(format!("before-{now_ms}"));
             match std::fs::rename(&path, &aside) {
                 Ok(()) => {
-                    tracing::warn!(kept = %aside.display(), "keys of an unknown log of this name were set aside")
+                    tracing::warn!(kept = %aside.display(), "keys of an unknown log of this name were set aside");
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => return Err(LedgerError::internal(error)),

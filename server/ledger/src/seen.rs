@@ -34,6 +34,13 @@ pub(crate) struct Sighting {
     pub(crate) rows: Vec<(u32, Fingerprint)>,
 }
 
+/// A request with an Idempotency-Key.
+pub(crate) struct Keyed {
+    pub(crate) sighting: Sighting,
+    /// SHA-256 of its whole body, unpacked.
+    digest: [u8; 32],
+}
+
 /// Where an event was logged: a row of `seen`, `u64be first index || u32be entries`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Logged {
@@ -61,11 +68,6 @@ impl Window {
         let mac = self.mac(purpose, parts);
         let (fingerprint, _) = mac.split_at(16);
         fingerprint.try_into().expect("a half of 32 bytes")
-    }
-
-    /// The HMAC of a request's body, which tells whether a key comes with the same one again.
-    pub(crate) fn body(&self, body: &[u8]) -> [u8; 32] {
-        self.mac(b"body\0", &[body])
     }
 
     fn answer_cipher(&self, fingerprint: &Fingerprint) -> Cipher {
@@ -99,6 +101,18 @@ impl Windows {
         Sighting {
             rows: self.each().map(|window| (window.day, window.fingerprint(purpose, parts))).collect(),
         }
+    }
+}
+
+impl Keyed {
+    /// Hashes the body: off the async threads, for it may be long.
+    pub(crate) fn new(sighting: Sighting, body: &[u8]) -> Self {
+        Self { sighting, digest: Sha256::digest(body).into() }
+    }
+
+    /// The HMAC that tells whether the key comes with the same body again.
+    pub(crate) fn body(&self, window: &Window) -> [u8; 32] {
+        window.mac(b"body\0", &[&self.digest])
     }
 }
 

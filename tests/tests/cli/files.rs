@@ -6,12 +6,12 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
 /// Serves files below `/mirror/` until the test ends.
-pub struct FileServer {
+pub(crate) struct FileServer {
     url: String,
 }
 
 impl FileServer {
-    pub fn start(files: BTreeMap<String, Vec<u8>>) -> Self {
+    pub(crate) fn start(files: BTreeMap<String, Vec<u8>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/mirror", listener.local_addr().unwrap());
         let files = Arc::new(files);
@@ -24,7 +24,7 @@ impl FileServer {
         Self { url }
     }
 
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 }
@@ -36,7 +36,8 @@ fn answer(stream: TcpStream, files: &BTreeMap<String, Vec<u8>>) {
     while let Some(request) = lines.next() {
         // The head's other lines say nothing that matters here, and a GET has no body.
         while lines.next().is_some_and(|line| !line.is_empty()) {}
-        let path = request.split(' ').nth(1).and_then(|path| path.strip_prefix("/mirror/")).unwrap_or_default();
+        let path =
+            request.split(' ').nth(1).and_then(|path| path.strip_prefix("/mirror/")).unwrap_or_default();
         let (status, body) = match files.get(path) {
             Some(body) => ("200 OK", body.as_slice()),
             None => ("404 Not Found", &b""[..]),

@@ -30,7 +30,10 @@ async fn each_role_has_its_own_routes_and_no_other() {
             let what = format!("{role:?} {} {}", route.method, route.path);
             if route.role.is_none_or(|needed| needed == role) {
                 let status = response.status().as_u16();
-                assert!((200..300).contains(&status) || status == 404 && route.method == Method::DELETE, "{what}: {status}");
+                assert!(
+                    (200..300).contains(&status) || status == 404 && route.method == Method::DELETE,
+                    "{what}: {status}"
+                );
             } else {
                 let problem = http::problem(response, 403, "forbidden").await;
                 assert!(problem["detail"].as_str().unwrap().contains("role"), "{what}: {problem}");
@@ -46,7 +49,9 @@ async fn without_a_valid_token_it_is_401_with_a_challenge() {
     for route in ROUTES.iter().filter(|route| route.role.is_some()) {
         let response = site.request(route, "nobody").send().await.unwrap();
         http::problem(response, 401, "unauthenticated").await;
-        for header in [format!("Bearer {unknown}"), "Bearer x".to_owned(), "Basic YTpi".to_owned(), "Bearer".to_owned()] {
+        for header in
+            [format!("Bearer {unknown}"), "Bearer x".to_owned(), "Basic YTpi".to_owned(), "Bearer".to_owned()]
+        {
             let request = site.request(route, "nobody").header("authorization", header);
             http::problem(request.send().await.unwrap(), 401, "unauthenticated").await;
         }
@@ -59,7 +64,10 @@ async fn a_token_has_the_documented_form_and_its_secret_is_shown_once() {
     let created = server.client().create_token(&new_token(&[Role::Admin])).await.unwrap();
     let secret = created.token.expose();
     let (id, random) = secret.strip_prefix("cl_").unwrap().split_once('_').unwrap();
-    assert!(id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase()), "{id}");
+    assert!(
+        id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase()),
+        "{id}"
+    );
     assert_eq!(id, created.info.id);
     let base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     assert!(random.len() == 43 && random.bytes().all(base64url));

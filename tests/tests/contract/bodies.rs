@@ -35,7 +35,9 @@ fn events(server: &cairnlog_tests::Server, kind: &str) -> RequestBuilder {
 /// Writes a request's head and a part of its body by hand, and reads the answer's head.
 async fn half_sent(url: &str, path: &str, headers: &str, body: &[u8]) -> String {
     let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
-    let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN_TOKEN}\r\n{headers}\r\n\r\n");
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN_TOKEN}\r\n{headers}\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(body).await.unwrap();
     let mut answer = Vec::new();
@@ -82,10 +84,25 @@ async fn a_chunked_body_too_large_is_413_before_it_ends() {
 }
 
 #[tokio::test]
+async fn who_is_still_sending_gets_the_refusal_and_not_a_broken_connection() {
+    let (server, log) = portal().await;
+    let large = "x".repeat(20 * MIB);
+    for _ in 0..5 {
+        let response = events(&server, "text/plain").body(large.clone()).send().await.unwrap();
+        http::problem(response, 413, "too-large").await;
+        let nobody = server.anonymous(Method::POST, EVENTS).header("content-type", "text/plain");
+        http::problem(nobody.body(large.clone()).send().await.unwrap(), 401, "unauthenticated").await;
+        let nowhere = server.request(Method::POST, "/api/v1/nowhere").body(large.clone());
+        http::problem(nowhere.send().await.unwrap(), 404, "not-found").await;
+    }
+    assert_eq!(send(&log, "portal", ContentType::Text, web::lines(0, 1)).await.accepted, 1);
+}
+
+#[tokio::test]
 async fn a_body_of_the_largest_size_is_taken() {
     let (server, _log) = portal().await;
     // Sixteen raw records of one mebibyte less the line's end.
-    let line = format!("{:width$}", "no access log line", width = MIB - 1) + "\n";
+    let line = "x".repeat(MIB - 1) + "\n";
     let response = events(&server, "text/plain").body(line.repeat(16)).send().await.unwrap();
     let answer = http::json(response, 201).await;
     assert_eq!(answer["quarantined"], 16);
@@ -95,9 +112,11 @@ async fn a_body_of_the_largest_size_is_taken() {
 async fn gzip_and_zstd_bodies_are_unpacked() {
     let (server, log) = portal().await;
     let text = web::lines(0, 50);
-    for (encoding, body) in
-        [("gzip", gzip(text.as_bytes()).await), ("zstd", zstd(text.as_bytes()).await), ("identity", text.clone().into())]
-    {
+    for (encoding, body) in [
+        ("gzip", gzip(text.as_bytes()).await),
+        ("zstd", zstd(text.as_bytes()).await),
+        ("identity", text.clone().into()),
+    ] {
         let request = events(&server, "text/plain").header("content-encoding", encoding).body(body);
         let answer = http::json(request.send().await.unwrap(), 201).await;
         assert_eq!(answer["accepted"], 50, "{encoding}");
@@ -134,7 +153,8 @@ async fn damaged_and_unknown_encodings_are_refused() {
         let request = events(&server, "text/plain").header("content-encoding", encoding).body(body);
         http::problem(request.send().await.unwrap(), status, slug).await;
     }
-    let request = events(&server, "text/plain").header("content-encoding", "gzip").header("content-encoding", "gzip");
+    let request =
+        events(&server, "text/plain").header("content-encoding", "gzip").header("content-encoding", "gzip");
     http::problem(request.body(gzip(&good).await).send().await.unwrap(), 415, "media-type").await;
     assert_eq!(size(&log).await, before);
 }
@@ -143,7 +163,9 @@ async fn damaged_and_unknown_encodings_are_refused() {
 async fn other_types_are_415() {
     let (server, log) = portal().await;
     let before = size(&log).await;
-    for kind in ["text/csv", "application/xml", "application/problem+json", "text", "multipart/form-data; boundary=x"] {
+    for kind in
+        ["text/csv", "application/xml", "application/problem+json", "text", "multipart/form-data; boundary=x"]
+    {
         http::problem(events(&server, kind).body("x").send().await.unwrap(), 415, "media-type").await;
     }
     let untyped = server.request(Method::POST, EVENTS).body("x");

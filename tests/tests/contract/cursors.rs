@@ -10,7 +10,8 @@ use super::{portal, send};
 async fn a_damaged_cursor_and_one_of_another_query_are_refused() {
     let (server, log) = portal().await;
     send(&log, "portal", ContentType::Text, web::lines(0, 20)).await;
-    let page = http::json(server.get("/api/v1/logs/hr/records?limit=5&order=asc").send().await.unwrap(), 200).await;
+    let page =
+        http::json(server.get("/api/v1/logs/hr/records?limit=5&order=asc").send().await.unwrap(), 200).await;
     let cursor = page["next_cursor"].as_str().unwrap();
     let good = server.get(&format!("/api/v1/logs/hr/records?limit=5&order=asc&cursor={cursor}"));
     http::json(good.send().await.unwrap(), 200).await;
@@ -61,14 +62,23 @@ async fn every_list_comes_in_pages() {
     let client = server.client();
     for name in ["a", "b"] {
         client.create_log(&cairnlog_client::NewLog::new(name)).await.unwrap();
-        let new = NewToken { name: name.to_owned(), roles: vec![Role::Monitor], log: None, sources: None, expires: None };
+        let new = NewToken {
+            name: name.to_owned(),
+            roles: vec![Role::Monitor],
+            log: None,
+            sources: None,
+            expires: None,
+        };
         client.create_token(&new).await.unwrap();
     }
     let class = log.class("default").await.unwrap().settings;
     log.put_class("second", &class).await.unwrap();
-    for (path, member, rows) in
-        [("logs", "name", 3), ("tokens", "id", 2), ("plugins", "digest", 2), ("logs/hr/retention/classes", "class", 2)]
-    {
+    for (path, member, rows) in [
+        ("logs", "name", 3),
+        ("tokens", "id", 2),
+        ("plugins", "digest", 2),
+        ("logs/hr/retention/classes", "class", 2),
+    ] {
         let mut seen = Vec::new();
         let mut page = PageRequest { limit: Some(1), cursor: None };
         loop {

@@ -20,7 +20,9 @@ fn cloudtrail() -> Vec<String> {
 async fn a_malformed_line_among_good_ones_is_quarantined_with_its_reason() {
     let (_server, log) = plain("aws", "aws-cloudtrail").await;
     let good = cloudtrail();
-    let body = [good[0].as_str(), "{\"eventID\": \"cut o", good[1].as_str(), "not json at all", good[2].as_str()].join("\n");
+    let body =
+        [good[0].as_str(), "{\"eventID\": \"cut o", good[1].as_str(), "not json at all", good[2].as_str()]
+            .join("\n");
     let answer = send(&log, "aws", ContentType::Ndjson, body).await;
     use EventStatus::{Logged, Quarantined};
     let statuses: Vec<_> = answer.results.iter().map(|row| row.status).collect();
@@ -45,8 +47,10 @@ async fn a_json_body_that_does_not_parse_keeps_nothing() {
     let (server, log) = plain("portal", "aws-cloudtrail").await;
     let before = size(&log).await;
     let good = &cloudtrail()[0];
-    for body in [format!("[{good}, {{]"), format!("{good} {good}"), format!("[{good}"), "{\"a\":".to_owned()] {
-        let request = server.request(Method::POST, EVENTS).header("content-type", "application/json").body(body);
+    for body in [format!("[{good}, {{]"), format!("{good} {good}"), format!("[{good}"), "{\"a\":".to_owned()]
+    {
+        let request =
+            server.request(Method::POST, EVENTS).header("content-type", "application/json").body(body);
         http::problem(request.send().await.unwrap(), 400, "bad-request").await;
     }
     assert_eq!(size(&log).await, before);
@@ -69,7 +73,8 @@ async fn two_equal_access_log_lines_are_two_accesses() {
 #[tokio::test]
 async fn when_all_are_quarantined_it_is_201() {
     let (server, _log) = portal().await;
-    let request = server.request(Method::POST, EVENTS).header("content-type", "text/plain").body("one\ntwo\n");
+    let request =
+        server.request(Method::POST, EVENTS).header("content-type", "text/plain").body("one\ntwo\n");
     let answer = http::json(request.send().await.unwrap(), 201).await;
     assert_eq!((&answer["accepted"], &answer["quarantined"]), (&json!(0), &json!(2)));
     assert!(answer["first_index"].is_number() && answer["last_index"].is_number());
@@ -170,7 +175,10 @@ async fn a_source_changes_its_pipeline_from_the_next_request_on() {
     let (old, new) = (log.record(old).await.unwrap(), log.record(new).await.unwrap());
     assert!(old.event["src_endpoint"]["ip"].is_string() && old.redactions.is_empty());
     assert_eq!(new.event["src_endpoint"]["ip"], Value::Null);
-    assert_eq!((new.redactions[0].action.as_str(), new.redactions[0].path.as_str()), ("drop", "src_endpoint.ip"));
+    assert_eq!(
+        (new.redactions[0].action.as_str(), new.redactions[0].path.as_str()),
+        ("drop", "src_endpoint.ip")
+    );
     let index = bound["pipeline_index"].as_u64().unwrap();
     let said = log.record(index).await.unwrap();
     assert_eq!(said.kind, "pipeline");
@@ -194,17 +202,78 @@ async fn sources_that_cannot_be_are_refused() {
         (with("/normalizer/plugin", retention), 422, "rejected"),
         (with("/retention/plugin", normalizer), 422, "rejected"),
         (with("/retention/config", json!({"rules": []})), 400, "bad-request"),
-        (with("/retention/config", json!({"rules": [{"class": "default"}], "surprise": 1})), 400, "bad-request"),
+        (
+            with("/retention/config", json!({"rules": [{"class": "default"}], "surprise": 1})),
+            400,
+            "bad-request",
+        ),
         (with("/retention/config", json!(7)), 400, "bad-request"),
         (with("/retention", Value::Null), 400, "bad-request"),
-        (with("/normalizer", json!({"plugin": good["normalizer"]["plugin"], "on_error": "ignore"})), 400, "bad-request"),
+        (
+            with("/normalizer", json!({"plugin": good["normalizer"]["plugin"], "on_error": "ignore"})),
+            400,
+            "bad-request",
+        ),
     ] {
-        let response = server.request(Method::PUT, "/api/v1/logs/hr/sources/new").json(&pipeline).send().await.unwrap();
+        let response =
+            server.request(Method::PUT, "/api/v1/logs/hr/sources/new").json(&pipeline).send().await.unwrap();
         http::problem(response, status, slug).await;
     }
-    let upper = server.request(Method::PUT, "/api/v1/logs/hr/sources/Upper").json(&good).send().await.unwrap();
+    let upper =
+        server.request(Method::PUT, "/api/v1/logs/hr/sources/Upper").json(&good).send().await.unwrap();
     http::problem(upper, 400, "bad-request").await;
     assert_eq!(size(&log).await, before);
     let gone = server.get("/api/v1/logs/hr/sources/new").send().await.unwrap();
     http::problem(gone, 404, "not-found").await;
+}
+
+#[tokio::test]
+async fn hostile_records_are_logged_or_quarantined_one_by_one() {
+    let (server, log) = plain("aws", "aws-cloudtrail").await;
+    let good = &cloudtrail()[0];
+    let with = |parameters: &str| {
+        good.replacen("\"requestParameters\":{", &format!("\"requestParameters\":{{{parameters},"), 1)
+    };
+    let deep = |depth: usize| format!("\"deep\":{}1{}", "[".repeat(depth), "]".repeat(depth));
+    let wide: String = (0..5_000).map(|number| format!("\"k{number}\":{number},")).collect();
+    let hostile = [
+        with(&deep(20)),
+        with(&deep(100)),
+        with(&deep(100_000)),
+        with(wide.trim_end_matches(',')),
+        with(&format!("\"long\":\"{}\"", "x".repeat(65_537))),
+        with(&format!("\"{}\":1", "k".repeat(2_000))),
+        with("\"\":1,\"a.b\":2,\"a[0]\":3,\"$received\":4,\"\\u0000\":5"),
+        with("\"twice\":1,\"twice\":2"),
+        with("\"big\":123456789012345678901234567890,\"small\":1e-400,\"large\":1e400,\"minus\":-0.0"),
+        with("\"lone\":\"\\ud800\""),
+        good.replace("2026-03-09T", "9999-99-99T"),
+        good.replace("2026-03-09T", "0001-01-01T"),
+        good.replace("2026-03-09T", "292277026596-01-01T"),
+        "null".to_owned(),
+        "[]".to_owned(),
+        "\"text\"".to_owned(),
+    ];
+    let mut body = hostile.join("\n").into_bytes();
+    body.extend_from_slice(b"\n\xff\xfe\x00not text\n");
+    body.extend_from_slice(cloudtrail()[1].as_bytes());
+    let answer = send(&log, "aws", ContentType::Ndjson, body).await;
+    assert_eq!(answer.results.len(), hostile.len() + 2);
+    assert_eq!(answer.results.last().unwrap().status, EventStatus::Logged, "a good one behind them");
+    for (place, row) in answer.results.iter().enumerate() {
+        assert!(
+            matches!(row.status, EventStatus::Logged | EventStatus::Quarantined | EventStatus::Skipped),
+            "{place}: {row:?}"
+        );
+        if let Some(index) = row.index {
+            let entry = log.record(index).await.unwrap_or_else(|error| panic!("{place}: {error}"));
+            let kind = if row.status == EventStatus::Logged { "record" } else { "quarantine" };
+            assert_eq!(entry.kind, kind, "{place}");
+        }
+    }
+    for order in ["asc", "desc"] {
+        let path = format!("/api/v1/logs/hr/records?limit=1000&order={order}");
+        let page = http::json(server.get(&path).send().await.unwrap(), 200).await;
+        assert_eq!(page["items"].as_array().unwrap().len() as u64, answer.accepted, "{order}");
+    }
 }

@@ -13,7 +13,12 @@ async fn refused(server: &Server, wasm: impl Into<Vec<u8>>) -> Vec<(String, Stri
     let request = server.request(Method::POST, "/api/v1/plugins").header("content-type", "application/wasm");
     let problem = http::problem(request.body(wasm.into()).send().await.unwrap(), 422, "invalid-plugin").await;
     let text = |error: &Value, member: &str| error[member].as_str().unwrap().to_owned();
-    problem["errors"].as_array().unwrap().iter().map(|error| (text(error, "code"), text(error, "detail"))).collect()
+    problem["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| (text(error, "code"), text(error, "detail")))
+        .collect()
 }
 
 fn codes(errors: &[(String, String)]) -> Vec<&str> {
@@ -68,7 +73,8 @@ async fn a_plugin_is_named_by_its_bytes_and_comes_back_as_it_went() {
     for name in PLUGINS {
         let wasm = paths::plugin(name);
         let digest: String = Sha256::digest(&wasm).iter().map(|byte| format!("{byte:02x}")).collect();
-        let upload = || server.request(Method::POST, "/api/v1/plugins").header("content-type", "application/wasm");
+        let upload =
+            || server.request(Method::POST, "/api/v1/plugins").header("content-type", "application/wasm");
         let first = http::json(upload().body(wasm.clone()).send().await.unwrap(), 201).await;
         let again = http::json(upload().body(wasm.clone()).send().await.unwrap(), 200).await;
         assert_eq!(first, again);
@@ -81,7 +87,10 @@ async fn a_plugin_is_named_by_its_bytes_and_comes_back_as_it_went() {
         };
         assert_eq!(first["kinds"], serde_json::json!([kind]));
         let imports = first["imports"].as_array().unwrap();
-        assert!(imports.iter().all(|import| import.as_str().unwrap().starts_with("cairnlog:plugin/")), "{imports:?}");
+        assert!(
+            imports.iter().all(|import| import.as_str().unwrap().starts_with("cairnlog:plugin/")),
+            "{imports:?}"
+        );
         let path = format!("/api/v1/plugins/sha256:{digest}");
         assert_eq!(http::json(server.get(&path).send().await.unwrap(), 200).await, first);
         let response = server.get(&format!("{path}/wasm")).send().await.unwrap();
@@ -115,7 +124,9 @@ async fn a_plugin_is_deleted_when_no_source_uses_it() {
     let gone = client.plugin(&unused.parse().unwrap()).await.unwrap_err();
     assert_eq!(gone.slug(), Some("not-found"));
     assert_eq!(client.delete_plugin(&unused.parse().unwrap()).await.unwrap_err().slug(), Some("not-found"));
-    let sent = super::send(&log, "portal", cairnlog_client::ContentType::Text, cairnlog_tests::web::lines(0, 1)).await;
+    let sent =
+        super::send(&log, "portal", cairnlog_client::ContentType::Text, cairnlog_tests::web::lines(0, 1))
+            .await;
     assert_eq!(sent.accepted, 1);
 }
 
@@ -127,6 +138,8 @@ async fn plugins_are_there_again_after_a_restart() {
     server.restart();
     assert_eq!(server.client().plugins(&PageRequest::default()).await.unwrap(), before);
     let log = server.client().log("hr").unwrap();
-    let sent = super::send(&log, "portal", cairnlog_client::ContentType::Text, cairnlog_tests::web::lines(0, 1)).await;
+    let sent =
+        super::send(&log, "portal", cairnlog_client::ContentType::Text, cairnlog_tests::web::lines(0, 1))
+            .await;
     assert_eq!(sent.accepted, 1);
 }

@@ -7,7 +7,12 @@ use reqwest::Method;
 
 use super::{plain, portal, send, size};
 
-async fn keyed(log: &Log, source: &str, key: &str, body: &str) -> Result<IngestAnswer, cairnlog_client::Error> {
+async fn keyed(
+    log: &Log,
+    source: &str,
+    key: &str,
+    body: &str,
+) -> Result<IngestAnswer, cairnlog_client::Error> {
     let key = Some(key.to_owned());
     let ingest = Ingest { idempotency_key: key, ..Ingest::new(ContentType::Text, body.to_owned()) };
     log.ingest(source, ingest).await
@@ -143,7 +148,8 @@ async fn an_event_with_an_id_is_logged_once_within_a_request() {
     let body = [&lines[0], &lines[1], &lines[0], &lines[0]].map(String::as_str).join("\n");
     let answer = send(&log, "aws", ContentType::Ndjson, body).await;
     assert_eq!((answer.accepted, answer.duplicates), (2, 2));
-    let indices: Vec<_> = answer.results.iter().map(|row| row.index.unwrap() - answer.first_index.unwrap()).collect();
+    let indices: Vec<_> =
+        answer.results.iter().map(|row| row.index.unwrap() - answer.first_index.unwrap()).collect();
     assert_eq!(indices, [0, 1, 0, 0]);
 }
 

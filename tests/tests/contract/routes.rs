@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// A body that the route understands.
 #[derive(Clone, Copy)]
-pub enum Body {
+pub(crate) enum Body {
     None,
     Token,
     Log,
@@ -20,13 +20,13 @@ pub enum Body {
     Query,
 }
 
-pub struct Route {
-    pub method: Method,
+pub(crate) struct Route {
+    pub(crate) method: Method,
     /// As the API's description writes it.
-    pub path: &'static str,
+    pub(crate) path: &'static str,
     /// Who may; anyone if none.
-    pub role: Option<Role>,
-    pub body: Body,
+    pub(crate) role: Option<Role>,
+    pub(crate) body: Body,
 }
 
 const fn route(method: Method, path: &'static str, role: Option<Role>, body: Body) -> Route {
@@ -34,7 +34,7 @@ const fn route(method: Method, path: &'static str, role: Option<Role>, body: Bod
 }
 
 /// All of them.
-pub const ROUTES: [Route; 33] = [
+pub(crate) static ROUTES: [Route; 33] = [
     route(Method::GET, "/healthz", None, Body::None),
     route(Method::GET, "/readyz", None, Body::None),
     route(Method::GET, "/metrics", Some(Role::Admin), Body::None),
@@ -72,14 +72,14 @@ pub const ROUTES: [Route; 33] = [
 ];
 
 /// A server on which every route of the list has something to answer.
-pub struct Site {
-    pub server: Server,
-    pub digest: String,
-    pub pipeline: Value,
+pub(crate) struct Site {
+    pub(crate) server: Server,
+    pub(crate) digest: String,
+    pub(crate) pipeline: Value,
 }
 
 impl Site {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let server = Server::start();
         let log = pipelines::log(&server.client(), "hr").await;
         pipelines::plain(&server.client(), &log, "portal", "web-access").await;
@@ -89,7 +89,7 @@ impl Site {
     }
 
     /// The route's path with everything filled in that is there; what is deleted is not there.
-    pub fn path(&self, route: &Route) -> String {
+    pub(crate) fn path(&self, route: &Route) -> String {
         let digest = if route.method == Method::DELETE {
             format!("sha256:{}", "0".repeat(64))
         } else {
@@ -112,23 +112,26 @@ impl Site {
     }
 
     /// The route's request without a token; `salt` keeps what is made apart.
-    pub fn request(&self, route: &Route, salt: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, route: &Route, salt: &str) -> RequestBuilder {
         self.request_to(route, &self.path(route), salt)
     }
 
-    pub fn request_to(&self, route: &Route, path: &str, salt: &str) -> RequestBuilder {
+    pub(crate) fn request_to(&self, route: &Route, path: &str, salt: &str) -> RequestBuilder {
         let request = self.server.anonymous(route.method.clone(), path);
         match route.body {
             Body::None => request,
             Body::Token => request.json(&json!({"name": salt, "roles": ["monitor"]})),
             Body::Log => request.json(&json!({"name": format!("new-{salt}")})),
-            Body::Class => request.json(&json!({"trigger": "received", "minimum_days": 1, "maximum_days": 2, "basis": "test"})),
+            Body::Class => request
+                .json(&json!({"trigger": "received", "minimum_days": 1, "maximum_days": 2, "basis": "test"})),
             Body::Source => request.json(&self.pipeline),
             Body::Plugin => {
                 let wasm = cairnlog_tests::paths::plugin("web-access");
                 request.header("content-type", "application/wasm").body(wasm)
             }
-            Body::Lines => request.header("content-type", "text/plain").body(cairnlog_tests::web::lines(0, 1)),
+            Body::Lines => {
+                request.header("content-type", "text/plain").body(cairnlog_tests::web::lines(0, 1))
+            }
             Body::Query => request.json(&json!({})),
         }
     }
@@ -155,7 +158,10 @@ async fn the_description_is_openapi_3_1_and_lists_exactly_the_routes() {
             let in_path: BTreeSet<&str> =
                 path.split('{').skip(1).map(|part| part.split('}').next().unwrap()).collect();
             assert_eq!(named, in_path, "{method} {path}");
-            assert!(operation["responses"].as_object().is_some_and(|responses| !responses.is_empty()), "{method} {path}");
+            assert!(
+                operation["responses"].as_object().is_some_and(|responses| !responses.is_empty()),
+                "{method} {path}"
+            );
         }
     }
     let ours: BTreeSet<_> = ROUTES
@@ -189,7 +195,12 @@ async fn every_described_route_answers() {
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();
         let deletes = route.method == Method::DELETE;
-        assert!((200..300).contains(&status) || (deletes && status == 404), "{} {}: {status}", route.method, route.path);
+        assert!(
+            (200..300).contains(&status) || (deletes && status == 404),
+            "{} {}: {status}",
+            route.method,
+            route.path
+        );
         if status == 404 {
             let problem = http::problem(response, 404, "not-found").await;
             assert!(!problem["detail"].as_str().unwrap().contains("nothing at this path"), "{}", route.path);
@@ -229,7 +240,8 @@ async fn health_readiness_and_metrics() {
     assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/plain"));
     let text = response.text().await.unwrap();
     let value = |start: &str| {
-        let line = text.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("no {start}: {text}"));
+        let line =
+            text.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("no {start}: {text}"));
         line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
     };
     let size = size_of(&site).await;

@@ -16,7 +16,8 @@ async fn an_unknown_parameter_is_refused_everywhere_under_api() {
     for route in ROUTES.iter().filter(|route| route.path.starts_with("/api/")) {
         let path = site.path(route);
         let path = format!("{path}{}surprise=1", if path.contains('?') { '&' } else { '?' });
-        let response = site.request_to(route, &path, "surprise").bearer_auth(ADMIN_TOKEN).send().await.unwrap();
+        let response =
+            site.request_to(route, &path, "surprise").bearer_auth(ADMIN_TOKEN).send().await.unwrap();
         let status = response.status();
         assert_eq!(status, 400, "{} {path}", route.method);
         http::problem(response, 400, "unknown-parameter").await;
@@ -43,11 +44,17 @@ async fn an_unknown_member_is_refused_at_every_depth() {
         (Method::PUT, source, with(|pipeline| pipeline["surprise"] = 1.into())),
         (Method::PUT, source, with(|pipeline| pipeline["normalizer"]["surprise"] = 1.into())),
         (Method::PUT, source, with(|pipeline| pipeline["retention"]["surprise"] = 1.into())),
-        (Method::PUT, source, with(|pipeline| pipeline["redactors"] = json!([{"plugin": "x@1", "surprise": 1}]))),
         (
             Method::PUT,
             source,
-            with(|pipeline| pipeline["normalizer"]["on_error"] = json!({"fallback": {"plugin": "x@1", "surprise": 1}})),
+            with(|pipeline| pipeline["redactors"] = json!([{"plugin": "x@1", "surprise": 1}])),
+        ),
+        (
+            Method::PUT,
+            source,
+            with(|pipeline| {
+                pipeline["normalizer"]["on_error"] = json!({"fallback": {"plugin": "x@1", "surprise": 1}})
+            }),
         ),
     ] {
         let response = site.server.request(method, path).json(&body).send().await.unwrap();
@@ -59,13 +66,29 @@ async fn an_unknown_member_is_refused_at_every_depth() {
 async fn what_is_not_understood_is_a_bad_request() {
     let (server, _log) = portal().await;
     for query in [
-        "limit=0", "limit=1001", "limit=x", "limit=-1", "from=yesterday", "to=2026-13-01T00:00:00Z", "order=up",
-        "class=x", "status=x", "source=a&source=b",
+        "limit=0",
+        "limit=1001",
+        "limit=x",
+        "limit=-1",
+        "from=yesterday",
+        "to=2026-13-01T00:00:00Z",
+        "order=up",
+        "class=x",
+        "status=x",
+        "source=a&source=b",
     ] {
         let response = server.get(&format!("/api/v1/logs/hr/records?{query}")).send().await.unwrap();
         http::problem(response, 400, "bad-request").await;
     }
-    for body in ["", "{", "[]", "{} {}", "{\"limit\": \"x\"}", "{\"class\": 1.5}", "{\"order\": \"asc\", \"order\": \"desc\"}"] {
+    for body in [
+        "",
+        "{",
+        "[]",
+        "{} {}",
+        "{\"limit\": \"x\"}",
+        "{\"class\": 1.5}",
+        "{\"order\": \"asc\", \"order\": \"desc\"}",
+    ] {
         let request = server.request(Method::POST, "/api/v1/logs/hr/records/search");
         let response = request.header("content-type", "application/json").body(body).send().await.unwrap();
         http::problem(response, 400, "bad-request").await;
@@ -105,10 +128,23 @@ async fn what_is_not_there_is_not_found() {
     let (server, _log) = portal().await;
     let digest = format!("sha256:{}", "0".repeat(64));
     for path in [
-        "/", "/nothing", "/api", "/api/v1", "/api/v2/logs", "/api/v1/logs/hr/", "/api/v1/logs/nothing",
-        "/api/v1/logs/nothing/sth", "/api/v1/logs/nothing/records", "/api/v1/logs/nothing/records/0",
-        "/api/v1/logs/hr/sources/nothing", "/api/v1/logs/hr/retention/classes/nothing", "/api/v1/logs/hr/records/999999",
-        "/api/v1/logs/HR", "/api/v1/logs/hr%2Fx", "/api/v1/plugins/nothing", &format!("/api/v1/plugins/{digest}"),
+        "/",
+        "/nothing",
+        "/api",
+        "/api/v1",
+        "/api/v2/logs",
+        "/api/v1/logs/hr/",
+        "/api/v1/logs/nothing",
+        "/api/v1/logs/nothing/sth",
+        "/api/v1/logs/nothing/records",
+        "/api/v1/logs/nothing/records/0",
+        "/api/v1/logs/hr/sources/nothing",
+        "/api/v1/logs/hr/retention/classes/nothing",
+        "/api/v1/logs/hr/records/999999",
+        "/api/v1/logs/HR",
+        "/api/v1/logs/hr%2Fx",
+        "/api/v1/plugins/nothing",
+        &format!("/api/v1/plugins/{digest}"),
         &format!("/api/v1/plugins/{digest}/wasm"),
     ] {
         http::problem(server.get(path).send().await.unwrap(), 404, "not-found").await;
@@ -180,7 +216,10 @@ async fn classes_that_cannot_be_are_refused_and_a_new_log_has_the_default() {
     let server = Server::start();
     let log = pipelines::log(&server.client(), "hr").await;
     let class = log.class("default").await.unwrap().settings;
-    assert_eq!((class.minimum_days, class.maximum_days, class.basis.as_str()), (180, Some(365), "CNIL 2021-122"));
+    assert_eq!(
+        (class.minimum_days, class.maximum_days, class.basis.as_str()),
+        (180, Some(365), "CNIL 2021-122")
+    );
     let class = |change: Value| {
         let mut class = json!({"trigger": "received", "minimum_days": 10, "maximum_days": 20, "basis": "x"});
         for (member, value) in change.as_object().unwrap() {

@@ -134,7 +134,11 @@ async fn a_strangers_verifier_accepts_the_log_around_256_and_512() {
         }
         for head in &heads {
             let Checkpoint { size: from, root, .. } = head;
-            assert_eq!(verifier::root(&leaves[..usize::try_from(*from).unwrap()]), *root, "{from} is a prefix");
+            assert_eq!(
+                verifier::root(&leaves[..usize::try_from(*from).unwrap()]),
+                *root,
+                "{from} is a prefix"
+            );
             public.check_consistency(*from, size, &leaves).await;
         }
         heads.push(checkpoint);
@@ -238,7 +242,8 @@ async fn proofs_that_cannot_be_are_refused() {
         ("entries/x".to_owned(), 400, "bad-request"),
         ("entries/99999999999999999999999".to_owned(), 400, "bad-request"),
     ] {
-        let response = public.server.anonymous(Method::GET, &format!("/api/v1/logs/web/{path}")).send().await.unwrap();
+        let response =
+            public.server.anonymous(Method::GET, &format!("/api/v1/logs/web/{path}")).send().await.unwrap();
         http::problem(response, status, slug).await;
     }
 }
@@ -252,8 +257,12 @@ async fn a_log_created_with_a_key_signs_with_that_key() {
     let public = "log.example/tiles+e94a591d+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4";
     let new = serde_json::json!({"name": "given", "origin": origin, "signing_keys": [private]});
     let created = http::json(server.post("/api/v1/logs", &new).send().await.unwrap(), 201).await;
-    assert_eq!((&created["verifier_key"], &created["verifier_keys"]), (&public.into(), &serde_json::json!([public])));
-    let note = server.anonymous(Method::GET, "/logs/given/checkpoint").send().await.unwrap().bytes().await.unwrap();
+    assert_eq!(
+        (&created["verifier_key"], &created["verifier_keys"]),
+        (&public.into(), &serde_json::json!([public]))
+    );
+    let note =
+        server.anonymous(Method::GET, "/logs/given/checkpoint").send().await.unwrap().bytes().await.unwrap();
     let checkpoint = verifier::open(&note, public);
     assert_eq!((checkpoint.origin.as_str(), checkpoint.size), (origin, 1));
     let stderr = server.stderr();

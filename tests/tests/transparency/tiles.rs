@@ -27,7 +27,9 @@ async fn partial_tiles_of_every_width_are_served_also_beside_the_full_one() {
             assert_eq!(edge.is_some(), width <= 44, "{level} {width}");
         }
     }
-    for path in ["tile/0/001", "tile/entries/001", "tile/0/002.p/1", "tile/1/000", "tile/1/000.p/2", "tile/2/000.p/1"] {
+    for path in
+        ["tile/0/001", "tile/entries/001", "tile/0/002.p/1", "tile/1/000", "tile/1/000.p/2", "tile/2/000.p/1"]
+    {
         assert_eq!(public.file(path).await, None, "{path}");
     }
     assert_eq!(public.file("tile/1/000.p/1").await.map(|tile| tile.len()), Some(32));
@@ -38,16 +40,54 @@ async fn paths_that_are_not_spelled_by_the_grammar_are_not_found() {
     let mut public = Public::start().await;
     public.grow(300).await;
     let wrong = [
-        "tile", "tile/", "tile/0", "tile/0/", "tile/0/0", "tile/0/00", "tile/0/0000", "tile/00/000", "tile/+0/000",
-        "tile/-1/000", "tile/64/000", "tile/256/000", "tile/0/x000/000", "tile/0/x000/x000/000", "tile/0/X000/000",
-        "tile/0/000/000", "tile/0/x000", "tile/0/000.p", "tile/0/000.p/", "tile/0/000.p/0", "tile/0/000.p/256",
-        "tile/0/000.p/01", "tile/0/000.p/1/", "tile/0/000.p/x", "tile/0/000.P/1", "tile/0/000.p/-1", "tile/0/000.p/+1",
-        "tile/0/0x0", "tile/0/000/", "tile/0//000", "tile//000", "tile/data/000", "tile/entries/0", "tile/entries/",
-        "tile/entries/000.p/0", "tile/entries/000.p/256", "tile/entries/x000/000", "tile/Entries/000", "tile/0/%30%30",
-        "tile/0/18446744073709551616", "tile/0/x018/x446/x744/x073/x709/x551/616", "checkpoint/", "Checkpoint", "",
+        "tile",
+        "tile/",
+        "tile/0",
+        "tile/0/",
+        "tile/0/0",
+        "tile/0/00",
+        "tile/0/0000",
+        "tile/00/000",
+        "tile/+0/000",
+        "tile/-1/000",
+        "tile/64/000",
+        "tile/256/000",
+        "tile/0/x000/000",
+        "tile/0/x000/x000/000",
+        "tile/0/X000/000",
+        "tile/0/000/000",
+        "tile/0/x000",
+        "tile/0/000.p",
+        "tile/0/000.p/",
+        "tile/0/000.p/0",
+        "tile/0/000.p/256",
+        "tile/0/000.p/01",
+        "tile/0/000.p/1/",
+        "tile/0/000.p/x",
+        "tile/0/000.P/1",
+        "tile/0/000.p/-1",
+        "tile/0/000.p/+1",
+        "tile/0/0x0",
+        "tile/0/000/",
+        "tile/0//000",
+        "tile//000",
+        "tile/data/000",
+        "tile/entries/0",
+        "tile/entries/",
+        "tile/entries/000.p/0",
+        "tile/entries/000.p/256",
+        "tile/entries/x000/000",
+        "tile/Entries/000",
+        "tile/0/%30%30",
+        "tile/0/18446744073709551616",
+        "tile/0/x018/x446/x744/x073/x709/x551/616",
+        "checkpoint/",
+        "Checkpoint",
+        "",
     ];
     for path in wrong {
-        let response = public.server.anonymous(Method::GET, &format!("/logs/web/{path}")).send().await.unwrap();
+        let response =
+            public.server.anonymous(Method::GET, &format!("/logs/web/{path}")).send().await.unwrap();
         let caching = response.headers().get("cache-control").cloned();
         assert!(caching.is_none_or(|value| !value.to_str().unwrap().contains("immutable")), "{path}");
         http::problem(response, 404, "not-found").await;
@@ -73,8 +113,16 @@ async fn what_never_changes_may_be_kept_and_the_checkpoint_may_not() {
         let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
         assert_eq!(header("content-type"), kind, "{path}");
         let caching = header("cache-control");
-        assert_eq!(caching.contains("immutable") && caching.contains("max-age="), immutable, "{path}: {caching}");
-        assert_eq!(caching.contains("no-cache") || caching.contains("no-store"), !immutable, "{path}: {caching}");
+        assert_eq!(
+            caching.contains("immutable") && caching.contains("max-age="),
+            immutable,
+            "{path}: {caching}"
+        );
+        assert_eq!(
+            caching.contains("no-cache") || caching.contains("no-store"),
+            !immutable,
+            "{path}: {caching}"
+        );
         assert!(!header("request-id").is_empty());
     }
 }
@@ -111,7 +159,8 @@ async fn unknown_parameters_are_ignored_there() {
 async fn a_log_that_is_not_there_is_not_found() {
     let public = Public::start().await;
     for path in ["checkpoint", "tile/0/000.p/1", "tile/entries/000.p/1"] {
-        let response = public.server.anonymous(Method::GET, &format!("/logs/nothing/{path}")).send().await.unwrap();
+        let response =
+            public.server.anonymous(Method::GET, &format!("/logs/nothing/{path}")).send().await.unwrap();
         http::problem(response, 404, "not-found").await;
     }
 }

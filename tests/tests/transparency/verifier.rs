@@ -10,11 +10,11 @@ use sha2::{Digest as _, Sha256};
 use signed_note::{Note, StandardVerifier, VerifierList};
 
 /// A SHA-256 hash.
-pub type Hash = [u8; 32];
+pub(crate) type Hash = [u8; 32];
 
 /// RFC 6962 §2.1 for `rs_merkle`: it hands nodes in as two concatenated hashes. Leaves are hashed before.
 #[derive(Clone)]
-pub struct Rfc6962;
+pub(crate) struct Rfc6962;
 
 impl rs_merkle::Hasher for Rfc6962 {
     type Hash = Hash;
@@ -25,7 +25,7 @@ impl rs_merkle::Hasher for Rfc6962 {
 }
 
 /// `SHA-256(0x00 || entry)`.
-pub fn leaf(entry: &[u8]) -> Hash {
+pub(crate) fn leaf(entry: &[u8]) -> Hash {
     Sha256::new().chain_update([0]).chain_update(entry).finalize().into()
 }
 
@@ -34,7 +34,7 @@ fn node(left: &Hash, right: &Hash) -> Hash {
 }
 
 /// `MTH(D[n])`, by its definition: split at the largest power of two below n.
-pub fn root(leaves: &[Hash]) -> Hash {
+pub(crate) fn root(leaves: &[Hash]) -> Hash {
     match leaves {
         [] => Sha256::digest([]).into(),
         [one] => *one,
@@ -50,7 +50,7 @@ fn split(n: usize) -> usize {
 }
 
 /// `PATH(m, D[n])` of RFC 6962 §2.1.1.
-pub fn path(m: usize, leaves: &[Hash]) -> Vec<Hash> {
+pub(crate) fn path(m: usize, leaves: &[Hash]) -> Vec<Hash> {
     if leaves.len() <= 1 {
         return Vec::new();
     }
@@ -62,7 +62,7 @@ pub fn path(m: usize, leaves: &[Hash]) -> Vec<Hash> {
 }
 
 /// `PROOF(m, D[n])` of RFC 6962 §2.1.2.
-pub fn consistency(m: usize, leaves: &[Hash]) -> Vec<Hash> {
+pub(crate) fn consistency(m: usize, leaves: &[Hash]) -> Vec<Hash> {
     fn subproof(m: usize, leaves: &[Hash], whole: bool) -> Vec<Hash> {
         if m == leaves.len() {
             return if whole { Vec::new() } else { vec![root(leaves)] };
@@ -81,7 +81,7 @@ pub fn consistency(m: usize, leaves: &[Hash]) -> Vec<Hash> {
 }
 
 /// RFC 9162 §2.1.3.2.
-pub fn verify_inclusion(index: u64, size: u64, leaf: Hash, proof: &[Hash], root: &Hash) -> bool {
+pub(crate) fn verify_inclusion(index: u64, size: u64, leaf: Hash, proof: &[Hash], root: &Hash) -> bool {
     if index >= size {
         return false;
     }
@@ -106,7 +106,13 @@ pub fn verify_inclusion(index: u64, size: u64, leaf: Hash, proof: &[Hash], root:
 }
 
 /// RFC 9162 §2.1.4.2, for `0 < first < second`.
-pub fn verify_consistency(first: u64, second: u64, proof: &[Hash], root1: &Hash, root2: &Hash) -> bool {
+pub(crate) fn verify_consistency(
+    first: u64,
+    second: u64,
+    proof: &[Hash],
+    root1: &Hash,
+    root2: &Hash,
+) -> bool {
     let mut proof = proof.to_vec();
     if first.is_power_of_two() {
         proof.insert(0, *root1);
@@ -140,14 +146,14 @@ pub fn verify_consistency(first: u64, second: u64, proof: &[Hash], root1: &Hash,
 
 /// What a checkpoint says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checkpoint {
-    pub origin: String,
-    pub size: u64,
-    pub root: Hash,
+pub(crate) struct Checkpoint {
+    pub(crate) origin: String,
+    pub(crate) size: u64,
+    pub(crate) root: Hash,
 }
 
 /// Opens a note as a checkpoint that `vkey` signed.
-pub fn open(note: &[u8], vkey: &str) -> Checkpoint {
+pub(crate) fn open(note: &[u8], vkey: &str) -> Checkpoint {
     let verifier = StandardVerifier::new(vkey).expect("a verifier key");
     let known = VerifierList::new(vec![Box::new(verifier)]);
     let note = Note::from_bytes(note).expect("a signed note");
@@ -165,7 +171,7 @@ pub fn open(note: &[u8], vkey: &str) -> Checkpoint {
 }
 
 /// Base64 of a hash.
-pub fn hash64(text: &str) -> Hash {
+pub(crate) fn hash64(text: &str) -> Hash {
     STANDARD.decode(text).expect("base64").try_into().expect("32 bytes")
 }
 
@@ -181,7 +187,7 @@ fn number(n: u64) -> String {
 }
 
 /// `tile/<level>/<N>[.p/<W>]`; a bundle's level is `entries`.
-pub fn tile_path(level: &str, n: u64, width: u64) -> String {
+pub(crate) fn tile_path(level: &str, n: u64, width: u64) -> String {
     let suffix = if width == 256 { String::new() } else { format!(".p/{width}") };
     format!("tile/{level}/{}{suffix}", number(n))
 }
@@ -192,7 +198,7 @@ fn tiles(nodes: u64) -> impl Iterator<Item = (u64, u64)> {
 }
 
 /// Every path that a tree of this size has, bundles first.
-pub fn paths(size: u64) -> Vec<String> {
+pub(crate) fn paths(size: u64) -> Vec<String> {
     let mut all: Vec<String> = tiles(size).map(|(n, width)| tile_path("entries", n, width)).collect();
     let mut nodes = size;
     let mut level = 0;
@@ -205,7 +211,7 @@ pub fn paths(size: u64) -> Vec<String> {
 }
 
 /// The entries of a bundle, which must be whole: `u16be length || bytes`, and nothing behind.
-pub fn entries(mut bundle: &[u8]) -> Vec<Vec<u8>> {
+pub(crate) fn entries(mut bundle: &[u8]) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     while !bundle.is_empty() {
         let (length, rest) = bundle.split_first_chunk::<2>().expect("a length");
@@ -217,7 +223,7 @@ pub fn entries(mut bundle: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// Recomputes a whole tree from its files, checking every hash of every tile. The leaf hashes.
-pub fn audit(checkpoint: &Checkpoint, files: &BTreeMap<String, Vec<u8>>) -> Vec<Hash> {
+pub(crate) fn audit(checkpoint: &Checkpoint, files: &BTreeMap<String, Vec<u8>>) -> Vec<Hash> {
     let size = checkpoint.size;
     let mut leaves = Vec::new();
     for (n, width) in tiles(size) {
@@ -244,7 +250,7 @@ pub fn audit(checkpoint: &Checkpoint, files: &BTreeMap<String, Vec<u8>>) -> Vec<
 }
 
 /// Verifies a tlog-proof whose `extra` line is the entry; its index and checkpoint.
-pub fn receipt(text: &str, vkey: &str) -> (u64, Checkpoint, Vec<u8>) {
+pub(crate) fn receipt(text: &str, vkey: &str) -> (u64, Checkpoint, Vec<u8>) {
     let body = text.strip_prefix("c2sp.org/tlog-proof@v1\n").expect("the first line");
     let (head, note) = body.split_once("\n\n").expect("an empty line before the checkpoint");
     let mut lines = head.split('\n');
@@ -255,6 +261,9 @@ pub fn receipt(text: &str, vkey: &str) -> (u64, Checkpoint, Vec<u8>) {
     let number: u64 = index.parse().expect("decimal");
     assert_eq!(number.to_string(), index, "no leading zeros");
     let checkpoint = open(note.as_bytes(), vkey);
-    assert!(verify_inclusion(number, checkpoint.size, leaf(&entry), &proof, &checkpoint.root), "the receipt of {index}");
+    assert!(
+        verify_inclusion(number, checkpoint.size, leaf(&entry), &proof, &checkpoint.root),
+        "the receipt of {index}"
+    );
     (number, checkpoint, entry)
 }

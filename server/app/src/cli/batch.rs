@@ -35,7 +35,9 @@ pub(crate) enum CutError {
     #[error("line {0} is longer than {INGEST_BYTES_MAX} bytes, the most that a request can hold")]
     Line(u64),
     /// A document that no request can hold.
-    #[error("it has more than {INGEST_BYTES_MAX} bytes, the most of one request; send one record a line as NDJSON instead")]
+    #[error(
+        "it has more than {INGEST_BYTES_MAX} bytes, the most of one request; send one record a line as NDJSON instead"
+    )]
     Whole,
 }
 
@@ -169,7 +171,10 @@ mod tests {
     #[test]
     fn batches_hold_the_lines_in_order_and_know_their_numbers() {
         let batches = lines("a\n\nb\r\n\r\nc\nd", 2);
-        assert_eq!(batches.iter().map(|b| b.body.as_slice()).collect::<Vec<_>>(), [&b"a\nb\r\n"[..], b"c\nd"]);
+        assert_eq!(
+            batches.iter().map(|b| b.body.as_slice()).collect::<Vec<_>>(),
+            [&b"a\nb\r\n"[..], b"c\nd"]
+        );
         assert_eq!(batches[0].lines, [1, 3]);
         assert_eq!(batches[1].lines, [5, 6]);
         assert_eq!(batches[1].end, 11);
@@ -187,7 +192,10 @@ mod tests {
     fn a_document_is_one_batch() {
         let batches = cut(b"[\n1,\n2\n]\n", "s", ContentType::Json, 1);
         assert_eq!(batches.len(), 1);
-        assert_eq!((batches[0].body.as_slice(), batches[0].lines.as_slice()), (&b"[\n1,\n2\n]\n"[..], &[1][..]));
+        assert_eq!(
+            (batches[0].body.as_slice(), batches[0].lines.as_slice()),
+            (&b"[\n1,\n2\n]\n"[..], &[1][..])
+        );
     }
 
     #[test]

@@ -11,7 +11,9 @@ use super::output::Shown;
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Set a retention class, for what comes from now on.
-    #[command(after_help = "Example:\n  cairnlog class set sign-in --trigger received --minimum-days 184 --maximum-days 365 --basis 'CNIL 2021-122'")]
+    #[command(
+        after_help = "Example:\n  cairnlog class set sign-in --trigger received --minimum-days 184 --maximum-days 365 --basis 'CNIL 2021-122'"
+    )]
     Set {
         /// 1 to 64 of a-z, 0-9 and -, as retention plugins choose it.
         name: String,

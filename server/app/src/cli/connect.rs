@@ -49,10 +49,15 @@ impl LogConnection {
         let logs = client.logs(&PageRequest::default()).await?.items;
         match logs.as_slice() {
             [only] => Ok(client.log(&only.name)?),
-            [] => Err(Failure::refused("the server has no log yet; create one with `cairnlog log create NAME`")),
+            [] => {
+                Err(Failure::refused("the server has no log yet; create one with `cairnlog log create NAME`"))
+            }
             several => {
                 let names: Vec<_> = several.iter().map(|log| log.name.as_str()).collect();
-                Err(Failure::usage(format!("the server has several logs; choose one with --log: {}", names.join(", "))))
+                Err(Failure::usage(format!(
+                    "the server has several logs; choose one with --log: {}",
+                    names.join(", ")
+                )))
             }
         }
     }
@@ -63,7 +68,9 @@ impl LogConnection {
 }
 
 /// All items of a list, page by page.
-pub(super) async fn all<T>(fetch: impl AsyncFn(&PageRequest) -> Result<Page<T>, Error>) -> Result<Vec<T>, Failure> {
+pub(super) async fn all<T>(
+    fetch: impl AsyncFn(&PageRequest) -> Result<Page<T>, Error>,
+) -> Result<Vec<T>, Failure> {
     let mut request = PageRequest { limit: Some(crate::limits::PAGE_ROWS_MAX), cursor: None };
     let mut items = Vec::new();
     loop {
@@ -74,7 +81,9 @@ pub(super) async fn all<T>(fetch: impl AsyncFn(&PageRequest) -> Result<Page<T>, 
             return Ok(items);
         }
         if items.len() >= LISTED_MAX {
-            return Err(Failure::cannot_tell(format!("the server lists more than {LISTED_MAX} items without an end")));
+            return Err(Failure::cannot_tell(format!(
+                "the server lists more than {LISTED_MAX} items without an end"
+            )));
         }
     }
 }

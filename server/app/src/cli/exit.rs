@@ -111,9 +111,9 @@ impl From<Error> for Failure {
         };
         let hint = match (&error, error.status()) {
             (_, Some(401)) => Some("give a token with --token or CAIRNLOG_TOKEN"),
-            (Error::Transport { kind: TransportKind::Connect, .. }, _) => {
-                Some("the address comes from --server or CAIRNLOG_SERVER; `cairnlog serve` starts a server")
-            }
+            (Error::Transport { kind: TransportKind::Connect, .. }, _) => Some(
+                "the address is the one given, or of --server or CAIRNLOG_SERVER; `cairnlog serve` starts a server",
+            ),
             _ => None,
         };
         Self { exit, words: error.to_string(), hint }

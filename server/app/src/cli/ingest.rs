@@ -84,8 +84,9 @@ pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
     for file in &args.files {
         let content_type = args.content_type.map_or_else(|| guess(file), ContentType::from);
         let before = progress.position();
-        let mut upload = Upload { log: &log, source: &args.source, content_type, progress: &progress, before };
-        let name = file.display().to_string();
+        let mut upload =
+            Upload { log: &log, source: &args.source, content_type, progress: &progress, before };
+        let name = if is_stdin(file) { "standard input".to_owned() } else { file.display().to_string() };
         outcome = match open(file) {
             Ok(reader) => upload.send_all(reader, usize::from(args.batch), &name, &mut tally).await,
             Err(error) => Err(Failure::file(file, &error)),
@@ -102,7 +103,8 @@ pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
     match outcome {
         Ok(()) => Ok(Exit::Good),
         Err(failure) if anything => {
-            let words = format!("{} (run the same command again to go on; nothing is logged twice)", failure.words());
+            let words =
+                format!("{} (run the same command again to go on; nothing is logged twice)", failure.words());
             Err(Failure::incomplete(words).during("the upload broke off"))
         }
         Err(failure) => Err(failure),
@@ -115,8 +117,12 @@ fn print(output: Output, tally: &Tally) -> io::Result<()> {
     if output == Output::Table { tally.explain(&mut stdout) } else { Ok(()) }
 }
 
+fn is_stdin(path: &std::path::Path) -> bool {
+    path.as_os_str() == "-"
+}
+
 fn open(path: &std::path::Path) -> io::Result<Box<dyn BufRead>> {
-    if path.as_os_str() == "-" {
+    if is_stdin(path) {
         return Ok(Box::new(io::stdin().lock()));
     }
     Ok(Box::new(BufReader::with_capacity(1 << 20, File::open(path)?)))
@@ -127,7 +133,9 @@ fn progress(files: &[PathBuf]) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let size = |file: &PathBuf| std::fs::metadata(file).ok().filter(std::fs::Metadata::is_file).map(|data| data.len());
+    let size = |file: &PathBuf| {
+        std::fs::metadata(file).ok().filter(std::fs::Metadata::is_file).map(|data| data.len())
+    };
     let (bar, template) = match files.iter().map(size).sum::<Option<u64>>() {
         Some(bytes) => (
             ProgressBar::new(bytes),
@@ -174,7 +182,8 @@ impl Upload<'_> {
     /// listens from the start, waiting does not help.
     async fn send(&self, batch: &Batch, reached: bool) -> Result<IngestAnswer, Error> {
         let body = Bytes::copy_from_slice(&batch.body);
-        let ingest = Ingest { idempotency_key: Some(batch.key.clone()), ..Ingest::new(self.content_type, body) };
+        let ingest =
+            Ingest { idempotency_key: Some(batch.key.clone()), ..Ingest::new(self.content_type, body) };
         let mut pause = RETRY_PAUSE_DEFAULT;
         for _ in 1..INGEST_TRIES_MAX {
             match self.log.ingest(self.source, ingest.clone()).await {

@@ -38,7 +38,8 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Create { name, origin, signing_keys, connection } => {
             let signing_keys = signing_keys.map(|file| read_small(&file)).transpose()?;
-            let notes = |text: String| text.lines().filter(|line| !line.trim().is_empty()).map(Secret::new).collect();
+            let notes =
+                |text: String| text.lines().filter(|line| !line.trim().is_empty()).map(Secret::new).collect();
             let new = NewLog { origin, signing_keys: signing_keys.map(notes), ..NewLog::new(name) };
             let log = connection.client()?.create_log(&new).await?;
             connection.output.one(&mut std::io::stdout(), &log)?;

@@ -71,7 +71,9 @@ fn plain() -> Table {
 }
 
 fn write_table(out: &mut impl Write, table: &Table) -> io::Result<()> {
-    table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end().strip_prefix(' ').unwrap_or(line.trim_end())))
+    table.lines().try_for_each(|line| {
+        writeln!(out, "{}", line.trim_end().strip_prefix(' ').unwrap_or(line.trim_end()))
+    })
 }
 
 /// The text without control characters, which could steer the reader's terminal.

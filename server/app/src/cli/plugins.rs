@@ -56,7 +56,12 @@ impl Shown for Plugin {
 
     fn cells(&self) -> Vec<String> {
         let summary = self.summary.clone().unwrap_or_default();
-        vec![format!("{}@{}", self.name, self.version), self.kinds.join(" "), summary, self.digest.to_string()]
+        vec![
+            format!("{}@{}", self.name, self.version),
+            self.kinds.join(" "),
+            summary,
+            self.digest.to_string(),
+        ]
     }
 
     fn json(&self) -> Value {

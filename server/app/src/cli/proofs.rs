@@ -9,7 +9,9 @@ use super::connect::LogConnection;
 use super::exit::{Exit, Failure};
 
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  cairnlog prove 42 -o 42.receipt\n  cairnlog verify receipt 42.receipt --key VKEY")]
+#[command(
+    after_help = "Example:\n  cairnlog prove 42 -o 42.receipt\n  cairnlog verify receipt 42.receipt --key VKEY"
+)]
 pub(super) struct ProveArgs {
     /// The entry's index.
     index: u64,
@@ -29,6 +31,9 @@ pub(super) async fn prove(args: ProveArgs) -> Result<Exit, Failure> {
     }
     std::fs::write(&args.out, receipt).map_err(|error| Failure::file(&args.out, &error))?;
     let path = args.out.display();
-    eprintln!("The receipt of entry {} is in {path}. To check it, with the log's key: cairnlog verify receipt {path} --key VKEY", args.index);
+    eprintln!(
+        "The receipt of entry {} is in {path}. To check it, with the log's key: cairnlog verify receipt {path} --key VKEY",
+        args.index
+    );
     Ok(Exit::Good)
 }

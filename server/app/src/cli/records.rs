@@ -33,11 +33,9 @@ pub(super) struct SearchArgs {
     /// What was done: the operation, the source's event code or the activity.
     #[arg(long, value_name = "WHAT")]
     action: Option<String>,
-    /// OCSF class_uid, such as 6003.
-    #[arg(long, value_name = "UID")]
+    #[arg(long, value_name = "UID", help = "OCSF class_uid, such as 6003")]
     class: Option<u32>,
-    /// OCSF status_id: 1 success, 2 failure.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", help = "OCSF status_id: 1 success, 2 failure")]
     status: Option<u32>,
     /// What it was done to: a resource's id, name, path or address.
     #[arg(long, value_name = "WHAT")]
@@ -229,8 +227,17 @@ impl Shown for Record {
 struct Whole<'a>(&'a Record);
 
 impl Shown for Whole<'_> {
-    const COLUMNS: &'static [&'static str] =
-        &["index", "kind", "source", "received", "leaf hash", "pipeline", "class", "kept at least until", "erased after"];
+    const COLUMNS: &'static [&'static str] = &[
+        "index",
+        "kind",
+        "source",
+        "received",
+        "leaf hash",
+        "pipeline",
+        "class",
+        "kept at least until",
+        "due for erasure",
+    ];
 
     fn cells(&self) -> Vec<String> {
         let record = self.0;
@@ -243,7 +250,9 @@ impl Shown for Whole<'_> {
             record.received.clone(),
             record.leaf_hash.to_string(),
             record.pipeline.as_ref().map(ToString::to_string).unwrap_or_default(),
-            retention.map(|kept| format!("{} (rule {}; {})", kept.class, kept.rule, kept.basis)).unwrap_or_default(),
+            retention
+                .map(|kept| format!("{} (rule {}; {})", kept.class, kept.rule, kept.basis))
+                .unwrap_or_default(),
             until(retention.and_then(|kept| kept.minimum_until.as_ref())),
             until(retention.and_then(|kept| kept.maximum_until.as_ref())),
         ]

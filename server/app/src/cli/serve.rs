@@ -68,14 +68,16 @@ pub(crate) fn log_to_stderr(filter: &str) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| Failure::usage(format!("CAIRNLOG_LOG is no level such as info: {error}")))?;
     let terminal = std::io::stderr().is_terminal();
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal);
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal);
     let set = if terminal { subscriber.try_init() } else { subscriber.json().try_init() };
     set.map_err(|error| Failure::cannot_tell(format!("logging can't start: {error}")))
 }
 
 /// Resolves at the first SIGTERM or SIGINT from now on.
 pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
-    let listen = |kind| signal(kind).map_err(|error| Failure::cannot_tell(format!("signals can't be heard: {error}")));
+    let listen =
+        |kind| signal(kind).map_err(|error| Failure::cannot_tell(format!("signals can't be heard: {error}")));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     Ok(async move {
         tokio::select! {

@@ -1,12 +1,11 @@
 //! `source set`, `source list` (role integrator).
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use cairnlog_client::{
-    Bound, Client, NormalizerErrorPolicy, OnError, Pipeline, Plugin, Source, Stage,
-};
+use cairnlog_client::{Bound, Client, NormalizerErrorPolicy, OnError, Pipeline, Plugin, Source, Stage};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
@@ -106,7 +105,14 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
         }
         Command::List { connection } => {
             let log = connection.log().await?;
+            let client = connection.connection.client()?;
+            let plugins = all(async |page| client.plugins(page).await).await?;
+            let named =
+                |plugin: Plugin| (plugin.digest.to_string(), format!("{}@{}", plugin.name, plugin.version));
+            let names: BTreeMap<_, _> = plugins.into_iter().map(named).collect();
             let sources = all(async |page| log.sources(page).await).await?;
+            let sources: Vec<_> =
+                sources.into_iter().map(|source| Listed { source, names: names.clone() }).collect();
             connection.output().list(&mut std::io::stdout(), &sources)?;
         }
     }
@@ -128,25 +134,34 @@ async fn resolve(client: &Client, plugin: String) -> Result<String, Failure> {
 }
 
 fn only_version(plugins: &[Plugin], name: &str) -> Result<String, Failure> {
-    let versions: Vec<_> =
-        plugins.iter().filter(|plugin| plugin.name == name).map(|plugin| format!("{name}@{}", plugin.version)).collect();
+    let versions: Vec<_> = plugins
+        .iter()
+        .filter(|plugin| plugin.name == name)
+        .map(|plugin| format!("{name}@{}", plugin.version))
+        .collect();
     match versions.as_slice() {
         [only] => Ok(only.clone()),
-        [] => Err(Failure::refused(format!("the server has no plugin {name}; upload it with `cairnlog plugin push`"))),
-        several => Err(Failure::usage(format!("{name} has several versions; choose one: {}", several.join(", ")))),
+        [] => Err(Failure::refused(format!(
+            "the server has no plugin {name}; upload it with `cairnlog plugin push`"
+        ))),
+        several => {
+            Err(Failure::usage(format!("{name} has several versions; choose one: {}", several.join(", "))))
+        }
     }
 }
 
 /// A JSON file.
 pub(super) fn read_json(path: &Path) -> Result<Value, Failure> {
     let text = read_small(path)?;
-    serde_json::from_str(&text).map_err(|error| Failure::usage(format!("{} is not JSON: {error}", path.display())))
+    serde_json::from_str(&text)
+        .map_err(|error| Failure::usage(format!("{} is not JSON: {error}", path.display())))
 }
 
 /// A small text file.
 pub(super) fn read_small(path: &Path) -> Result<String, Failure> {
     let bytes = read_bounded(path, SMALL_FILE_BYTES_MAX)?;
-    String::from_utf8(bytes).map_err(|_| Failure::cannot_tell(format!("{} is not UTF-8 text", path.display())))
+    String::from_utf8(bytes)
+        .map_err(|_| Failure::cannot_tell(format!("{} is not UTF-8 text", path.display())))
 }
 
 /// A file of at most so many bytes.
@@ -178,30 +193,45 @@ impl Shown for Bound {
     }
 }
 
-impl Shown for Source {
-    const COLUMNS: &'static [&'static str] = &["source", "normalizer", "redactors", "retention", "pipeline entry"];
+/// A source, its plugins by name and version where these are known.
+struct Listed {
+    source: Source,
+    names: BTreeMap<String, String>,
+}
+
+impl Listed {
+    fn name(&self, plugin: &str) -> String {
+        self.names.get(plugin).map_or(plugin, String::as_str).to_owned()
+    }
+}
+
+impl Shown for Listed {
+    const COLUMNS: &'static [&'static str] =
+        &["source", "normalizer", "redactors", "retention", "pipeline entry"];
 
     fn cells(&self) -> Vec<String> {
-        let redactors: Vec<_> = self.redactors.iter().map(|stage| stage.plugin.as_str()).collect();
-        let normalizer = self.normalizer.as_ref().map(|stage| stage.plugin.clone());
-        let retention = self.retention.as_ref().map(|stage| stage.plugin.clone());
+        let source = &self.source;
+        let redactors: Vec<_> = source.redactors.iter().map(|stage| self.name(&stage.plugin)).collect();
+        let normalizer = source.normalizer.as_ref().map(|stage| self.name(&stage.plugin));
+        let retention = source.retention.as_ref().map(|stage| self.name(&stage.plugin));
         vec![
-            self.source.clone(),
+            source.source.clone(),
             normalizer.unwrap_or_default(),
             redactors.join(" "),
             retention.unwrap_or_default(),
-            self.pipeline_index.to_string(),
+            source.pipeline_index.to_string(),
         ]
     }
 
     fn json(&self) -> Value {
+        let source = &self.source;
         json!({
-            "source": self.source,
-            "pipeline": self.pipeline.to_string(),
-            "pipeline_index": self.pipeline_index,
-            "normalizer": self.normalizer,
-            "redactors": self.redactors,
-            "retention": self.retention,
+            "source": source.source,
+            "pipeline": source.pipeline.to_string(),
+            "pipeline_index": source.pipeline_index,
+            "normalizer": source.normalizer,
+            "redactors": source.redactors,
+            "retention": source.retention,
         })
     }
 }

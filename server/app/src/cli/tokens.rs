@@ -11,7 +11,9 @@ use super::output::Shown;
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Make a token. It is shown this once.
-    #[command(after_help = "Examples:\n  cairnlog token create shipper --role writer --log hr --source aws\n  cairnlog token create dpo --role auditor --role compliance --log hr --expires 2027-01-31T00:00:00Z")]
+    #[command(
+        after_help = "Examples:\n  cairnlog token create shipper --role writer --log hr --source aws\n  cairnlog token create dpo --role auditor --role compliance --log hr --expires 2027-01-31T00:00:00Z"
+    )]
     Create {
         /// What it is for; shown in lists.
         name: String,
@@ -117,7 +119,10 @@ fn members(token: &Token) -> Map<String, Value> {
         ("sources", json!(token.sources)),
         ("expires", json!(token.expires)),
     ];
-    all.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.to_owned(), value)).collect()
+    all.into_iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 impl Shown for Token {

@@ -21,7 +21,9 @@ use super::sources::read_bounded;
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Check a receipt, offline: that the entry is in the log that the key signs for.
-    #[command(after_help = "Example:\n  cairnlog verify receipt 42.receipt --key 'logs.example.com/logs/hr+f00dcafe+AQ…'")]
+    #[command(
+        after_help = "Example:\n  cairnlog verify receipt 42.receipt --key 'logs.example.com/logs/hr+f00dcafe+AQ…'"
+    )]
     Receipt {
         /// The receipt.
         #[arg(value_name = "FILE")]
@@ -37,7 +39,9 @@ pub(super) enum Command {
         output: Output,
     },
     /// Download a log's every entry and tile and recompute them up to its signed tree head.
-    #[command(after_help = "Example:\n  cairnlog verify log http://127.0.0.1:8080/logs/hr --key 'logs.example.com/logs/hr+f00dcafe+AQ…'")]
+    #[command(
+        after_help = "Example:\n  cairnlog verify log http://127.0.0.1:8080/logs/hr --key 'logs.example.com/logs/hr+f00dcafe+AQ…'"
+    )]
     Log {
         /// The log's monitoring prefix: where /checkpoint and /tile are.
         url: String,
@@ -141,7 +145,9 @@ fn judge(verdict: &Verdict) -> (Exit, String) {
     match verdict {
         Verdict::Good => (Exit::Good, "every entry, every tile and the signed root agree".to_owned()),
         Verdict::Tampered(fault) => (Exit::Refused, format!("tampered: {fault}")),
-        Verdict::Incomplete { resource } => (Exit::Incomplete, format!("incomplete: the log has no {resource}")),
+        Verdict::Incomplete { resource } => {
+            (Exit::Incomplete, format!("incomplete: the log has no {resource}"))
+        }
         Verdict::CannotTell(error) => (Exit::CannotTell, format!("cannot tell: {error}")),
     }
 }

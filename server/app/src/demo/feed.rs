@@ -59,19 +59,16 @@ pub(super) async fn set_up(stage: &mut Stage<'_>) -> Result<LogInfo, Failure> {
 async fn log(stage: &mut Stage<'_>) -> Result<LogInfo, Failure> {
     stage.tell.step("Create a log")?;
     let logs = stage.client.logs(&PageRequest::default()).await?.items;
-    let info = match logs.into_iter().find(|log| log.name == LOG) {
-        Some(info) => {
-            let said = format!(
-                "The log `{LOG}` is there from an earlier run, with {} entries; this run goes on with it.",
-                info.tree_size
-            );
-            stage.tell.say(&said)?;
-            info
-        }
-        None => {
-            stage.tell.say(&format!("One log, `{LOG}`, with a signing key of its own."))?;
-            stage.client.create_log(&NewLog::new(LOG)).await?
-        }
+    let info = if let Some(info) = logs.into_iter().find(|log| log.name == LOG) {
+        let said = format!(
+            "The log `{LOG}` is there from an earlier run, with {} entries; this run goes on with it.",
+            info.tree_size
+        );
+        stage.tell.say(&said)?;
+        info
+    } else {
+        stage.tell.say(&format!("One log, `{LOG}`, with a signing key of its own."))?;
+        stage.client.create_log(&NewLog::new(LOG)).await?
     };
     stage.tell.say("Whoever knows its public key can check everything it says:")?;
     stage.tell.quote(&info.verifier_key)?;
@@ -90,7 +87,12 @@ async fn plugins(stage: &mut Stage<'_>) -> Result<Vec<(&'static str, String)>, F
         let plugin = stage.client.upload_plugin(wasm.clone()).await?.plugin;
         let digest = plugin.digest.to_string();
         let title = format!("{}@{}", plugin.name, plugin.version);
-        cells.push(vec![title, plugin.kinds.join(" "), format!("{} KB", wasm.len() / 1000), cut(&digest, 24)]);
+        cells.push(vec![
+            title,
+            plugin.kinds.join(" "),
+            format!("{} KB", wasm.len() / 1000),
+            cut(&digest, 24),
+        ]);
         names.push((*name, digest));
     }
     stage.tell.table(&["plugin", "kind", "size", "digest"], cells)?;
@@ -112,7 +114,12 @@ async fn sources(stage: &mut Stage<'_>, plugins: &[(&'static str, String)]) -> R
         };
         let bound = stage.log.put_source(sample.source, &pipeline).await?;
         let stages = format!("{} > {REDACTOR} > {RETENTION}", sample.normalizer);
-        cells.push(vec![sample.source.to_owned(), sample.words.to_owned(), stages, bound.pipeline_index.to_string()]);
+        cells.push(vec![
+            sample.source.to_owned(),
+            sample.words.to_owned(),
+            stages,
+            bound.pipeline_index.to_string(),
+        ]);
     }
     stage.tell.table(&["source", "what it is", "pipeline", "entry"], cells)?;
     stage.tell.say(
@@ -135,6 +142,7 @@ pub(super) async fn feed(stage: &mut Stage<'_>, info: &LogInfo) -> Result<Fed, F
     let first = head(stage, &key).await?;
     send_half(stage, 1, &mut sent).await?;
     let second = head(stage, &key).await?;
+    sent.sort_by_key(|one| (one.stream, one.line));
     counts(stage, &sent)?;
     quarantined(stage, &sent)?;
     duplicates(stage, &sent)?;
@@ -151,7 +159,8 @@ async fn send_half(stage: &Stage<'_>, half: usize, sent: &mut Vec<Sent>) -> Resu
     for (stream, Stream { sample, halves, .. }) in stage.samples.streams.iter().enumerate() {
         let Some(batch) = halves.get(half) else { continue };
         let body = batch.body.clone();
-        let ingest = Ingest { idempotency_key: Some(batch.key.clone()), ..Ingest::new(sample.content_type, body) };
+        let ingest =
+            Ingest { idempotency_key: Some(batch.key.clone()), ..Ingest::new(sample.content_type, body) };
         let IngestAnswer { results, .. } = stage.log.ingest(sample.source, ingest).await?;
         let raw = batch.body.split(|byte| *byte == b'\n').filter(|line| !matches!(*line, b"" | b"\r"));
         for ((row, raw), line) in results.into_iter().zip(raw).zip(&batch.lines) {

@@ -17,6 +17,9 @@ use crate::cli::records::actor;
 /// Longest value shown, in characters.
 const VALUE_CHARS: usize = 44;
 
+/// Longest list of entities, in characters.
+const ENTITIES_CHARS: usize = 64;
+
 /// Most redactions of the record that is shown, so that it fits a screen.
 const REDACTIONS_SHOWN: usize = 14;
 
@@ -45,19 +48,25 @@ pub(super) async fn taken_away(stage: &mut Stage<'_>, records: &[Record], fed: &
     for redaction in records.iter().flat_map(|record| &record.redactions) {
         *counts.entry((&redaction.action, &redaction.entity)).or_default() += 1;
     }
-    let mut by_action: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut by_action: BTreeMap<&str, Vec<(u64, &str)>> = BTreeMap::new();
     for ((action, entity), count) in counts {
-        by_action.entry(action).or_default().push(format!("{count} {entity}"));
+        by_action.entry(action).or_default().push((count, entity));
     }
+    let most_first = |all: &[(u64, &str)]| {
+        let mut all = all.to_vec();
+        all.sort_unstable_by(|one, other| other.cmp(one));
+        let words: Vec<_> = all.iter().map(|(count, entity)| format!("{count} {entity}")).collect();
+        cut(&words.join(", "), ENTITIES_CHARS)
+    };
     let meaning = |action: &str| match action {
-        "drop" => "gone; the tree still commits to it",
-        "mask" => "replaced, at most the end kept",
-        "pseudonymize" => "a token; the same person, the same token",
+        "drop" => "nothing, but a commitment to it",
+        "mask" => "its kind, at most its end",
+        "pseudonymize" => "a token, for the same value the same",
         _ => "",
     };
-    let cells = by_action.iter().map(|(action, all)| {
-        vec![(*action).to_owned(), all.join(", "), meaning(action).to_owned()]
-    });
+    let cells = by_action
+        .iter()
+        .map(|(action, all)| vec![(*action).to_owned(), most_first(all), meaning(action).to_owned()]);
     stage.tell.table(&["action", "how many of what", "what is left"], cells.collect::<Vec<_>>())?;
     let Some((record, sent)) = showcase(records, &fed.sent) else { return Ok(()) };
     before_and_after(stage, record, sent).await
@@ -102,7 +111,8 @@ async fn before_and_after(stage: &mut Stage<'_>, record: &Record, sent: &Sent) -
     let after = Event::flatten(&record.event).unwrap_or_default();
     let cells = record.redactions.iter().map(|redaction| {
         let path = redaction.path.as_str();
-        let left = after.iter().find(|attribute| attribute.path == path).map(|attribute| words(&attribute.value));
+        let left =
+            after.iter().find(|attribute| attribute.path == path).map(|attribute| words(&attribute.value));
         vec![
             cut(path, VALUE_CHARS),
             before.and_then(|event| event.get(path)).map(words).unwrap_or_default(),
@@ -111,14 +121,17 @@ async fn before_and_after(stage: &mut Stage<'_>, record: &Record, sent: &Sent) -
         ]
     });
     stage.tell.table(&["attribute", "before", "after", "rule"], cells.collect::<Vec<_>>())?;
-    stage.tell.say("All other attributes are kept, sealed: only who has the role of an auditor opens them.")?;
+    stage
+        .tell
+        .say("All other attributes are kept, sealed: only who has the role of an auditor opens them.")?;
     Ok(())
 }
 
 /// Runs a normalizer over one raw record, in a host of its own.
 fn normalize(wasm: &[u8], source: &str, content_type: &str, raw: &[u8]) -> Result<Vec<Event>, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::cannot_tell(format!("the replay failed: {error}"));
-    let host = Host::new(HostLimits { instances: 1, ..HostLimits::default() }).map_err(|error| failed(&error))?;
+    let host =
+        Host::new(HostLimits { instances: 1, ..HostLimits::default() }).map_err(|error| failed(&error))?;
     let plugin = host.load(wasm).map_err(|error| failed(&error))?;
     let stage = host.configure(&plugin, "{}").map_err(|error| failed(&error))?;
     let record = RawInput { received_ms: 0, source, content_type, attributes: &[], body: raw };
@@ -147,7 +160,9 @@ fn words(value: &Value) -> String {
 /// How long records live, by class.
 pub(super) fn lifetimes(stage: &mut Stage<'_>, records: &[Record]) -> Result<(), Failure> {
     stage.tell.step("How long each record lives")?;
-    stage.tell.say("The retention plugin chose a class for every record; the class says from when to when, and why.")?;
+    stage.tell.say(
+        "The retention plugin chose a class for every record; the class says from when to when, and why.",
+    )?;
     let mut classes: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
     for record in records {
         if let Some(retention) = &record.retention {
@@ -156,17 +171,19 @@ pub(super) fn lifetimes(stage: &mut Stage<'_>, records: &[Record]) -> Result<(),
     }
     let cells = classes.iter().map(|(class, records)| {
         let kept = records.iter().filter_map(|record| record.retention.as_ref());
-        let day = |time: Option<&String>| time.map_or_else(|| "-".to_owned(), |time| time.chars().take(10).collect());
+        let day = |time: Option<&String>| {
+            time.map_or_else(|| "-".to_owned(), |time| time.chars().take(10).collect())
+        };
         let first = kept.clone().min_by_key(|kept| kept.maximum_until.clone());
         vec![
             (*class).to_owned(),
             records.len().to_string(),
             day(first.and_then(|kept| kept.minimum_until.as_ref())),
             day(first.and_then(|kept| kept.maximum_until.as_ref())),
-            first.map(|kept| cut(&kept.basis, 2 * VALUE_CHARS)).unwrap_or_default(),
+            first.map(|kept| cut(&kept.basis, VALUE_CHARS)).unwrap_or_default(),
         ]
     });
-    let head = ["class", "records", "kept at least until", "erased after", "basis"];
+    let head = ["class", "records", "kept at least until", "due for erasure", "basis"];
     stage.tell.table(&head, cells.collect::<Vec<_>>())?;
     Ok(())
 }
@@ -175,7 +192,9 @@ pub(super) fn lifetimes(stage: &mut Stage<'_>, records: &[Record]) -> Result<(),
 pub(super) async fn search(stage: &mut Stage<'_>, records: &[Record]) -> Result<String, Failure> {
     stage.tell.step("Find what one person did, without knowing who it is")?;
     let mut actors: BTreeMap<String, u64> = BTreeMap::new();
-    for name in records.iter().filter_map(|record| actor(&record.event)).filter(|name| name.starts_with("tok1_")) {
+    for name in
+        records.iter().filter_map(|record| actor(&record.event)).filter(|name| name.starts_with("tok1_"))
+    {
         *actors.entry(name).or_default() += 1;
     }
     let Some((name, count)) = actors.into_iter().max_by_key(|(_, count)| *count) else {
@@ -187,6 +206,9 @@ pub(super) async fn search(stage: &mut Stage<'_>, records: &[Record]) -> Result<
     let found = stage.log.search(&query).await?.items;
     let said = format!("The pseudonym {name} acts in {count} records; the newest {}:", found.len());
     stage.tell.say(&said)?;
-    stage.tell.table(<Record as crate::cli::output::Shown>::COLUMNS, found.iter().map(Record::cells).collect::<Vec<_>>())?;
+    stage.tell.table(
+        <Record as crate::cli::output::Shown>::COLUMNS,
+        found.iter().map(Record::cells).collect::<Vec<_>>(),
+    )?;
     Ok(name)
 }

@@ -156,7 +156,9 @@ fn closing(
         format!("{program} verify log $CAIRNLOG_SERVER/logs/{LOG} --key '{key}'"),
         String::new(),
         "# what an auditor may read".to_owned(),
-        format!("curl -H \"Authorization: Bearer $CAIRNLOG_TOKEN\" $CAIRNLOG_SERVER/api/v1/logs/{LOG}/records/{index}"),
+        format!(
+            "curl -H \"Authorization: Bearer $CAIRNLOG_TOKEN\" $CAIRNLOG_SERVER/api/v1/logs/{LOG}/records/{index}"
+        ),
         format!("{program} search --actor {actor}"),
         String::new(),
         "# send a line of your own".to_owned(),

@@ -27,7 +27,8 @@ impl Narrator {
     }
 
     pub(super) fn opening(&mut self) -> io::Result<()> {
-        let title = self.styled(BOLD, "Cairnlog: publicly verifiable, privately readable, lawfully erasable.");
+        let title =
+            self.styled(BOLD, "Cairnlog: publicly verifiable, privately readable, lawfully erasable.");
         writeln!(self.out, "{title}")?;
         writeln!(
             self.out,
@@ -57,12 +58,16 @@ impl Narrator {
     /// Shows something as it is, such as a signed note.
     pub(super) fn quote(&mut self, text: &str) -> io::Result<()> {
         text.lines().try_for_each(|line| {
-            let line = self.styled(DIM, &visible(line));
-            writeln!(self.out, "{INDENT}  {line}")
+            let line = self.styled(DIM, &format!("{INDENT}  {}", visible(line)));
+            writeln!(self.out, "{}", line.trim_end())
         })
     }
 
-    pub(super) fn table(&mut self, head: &[&str], cells: impl IntoIterator<Item = Vec<String>>) -> io::Result<()> {
+    pub(super) fn table(
+        &mut self,
+        head: &[&str],
+        cells: impl IntoIterator<Item = Vec<String>>,
+    ) -> io::Result<()> {
         let mut text = Vec::new();
         rows(&mut text, head, cells)?;
         String::from_utf8_lossy(&text).lines().try_for_each(|line| writeln!(self.out, "{INDENT}  {line}"))

@@ -24,33 +24,44 @@ pub(super) fn tree_head(stage: &mut Stage<'_>, fed: &Fed) -> Result<(), Failure>
 }
 
 /// A receipt, checked offline, and what becomes of it when one bit of the entry is changed. Gives the entry's index.
-pub(super) async fn receipt(stage: &mut Stage<'_>, info: &LogInfo, records: &[Record]) -> Result<u64, Failure> {
+pub(super) async fn receipt(
+    stage: &mut Stage<'_>,
+    info: &LogInfo,
+    records: &[Record],
+) -> Result<u64, Failure> {
     stage.tell.step("One receipt, checked offline")?;
     let index = records.first().map_or(0, |record| record.index);
     let text = stage.log.receipt(index, RECEIPT_WAIT_DEFAULT).await?;
     let key = info.verifier_key.clone();
-    let verified = check(&text, None, &key)?.map_err(|error| Failure::refused(format!("the receipt does not verify: {error}")))?;
+    let verified = check(&text, None, &key)?
+        .map_err(|error| Failure::refused(format!("the receipt does not verify: {error}")))?;
     let said = format!(
         "Entry {index} is this, and no more of it is public. The content is sealed behind a salted commitment:"
     );
     stage.tell.say(&said)?;
     stage.tell.quote(&String::from_utf8_lossy(&verified.entry))?;
     let size = verified.checkpoint.size;
-    stage.tell.good(&format!("{} hashes lead from it to the signed root of {size} entries; no server was asked", hashes(&text)))?;
+    stage.tell.good(&format!(
+        "{} hashes lead from it to the signed root of {size} entries; no server was asked",
+        hashes(&text)
+    ))?;
     let mut altered = verified.entry.clone();
     if let Some(last) = altered.last_mut() {
         *last ^= 1;
     }
     match check(&text, Some(&altered), &key)? {
-        Err(error) => stage.tell.good(&format!("with one bit of it changed, the same receipt is refused: {error}"))?,
+        Err(error) => {
+            stage.tell.good(&format!("with one bit of it changed, the same receipt is refused: {error}"))?
+        }
         Ok(_) => return Err(Failure::refused("a changed entry passed as the one in the log")),
     }
     Ok(index)
 }
 
 fn check(text: &str, entry: Option<&[u8]>, key: &str) -> Result<Result<Verified, ReceiptError>, Failure> {
-    let key: VerifierKey =
-        key.parse().map_err(|error| Failure::cannot_tell(format!("the server gave no usable key: {error}")))?;
+    let key: VerifierKey = key
+        .parse()
+        .map_err(|error| Failure::cannot_tell(format!("the server gave no usable key: {error}")))?;
     Ok(Receipt::parse(text).and_then(|mut receipt| {
         // A given entry is checked against the proof alone, not against the copy that the receipt carries.
         receipt.extra = receipt.extra.filter(|_| entry.is_none());
@@ -78,7 +89,10 @@ pub(super) async fn consistency(stage: &mut Stage<'_>, fed: &Fed) -> Result<(), 
          Had anything in between been altered, removed or slipped in, no proof could lead from one to the other."
     );
     stage.tell.say(&said)?;
-    let said = format!("{} hashes prove that the tree of {to} entries begins with the tree of {from}", proof.hashes.len());
+    let said = format!(
+        "{} hashes prove that the tree of {to} entries begins with the tree of {from}",
+        proof.hashes.len()
+    );
     stage.tell.good(&said)?;
     Ok(())
 }

@@ -105,7 +105,8 @@ fn halve(text: &[u8], sample: Sample) -> Result<Vec<Batch>, Failure> {
 
 fn json<T: DeserializeOwned>(path: &str) -> Result<T, Failure> {
     let bytes = read(path)?;
-    serde_json::from_slice(&bytes).map_err(|error| Failure::cannot_tell(format!("{path} can't be used: {error}")))
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Failure::cannot_tell(format!("{path} can't be used: {error}")))
 }
 
 fn read(path: &str) -> Result<Vec<u8>, Failure> {

@@ -10,6 +10,7 @@ mod classes;
 pub(crate) mod cursor;
 mod events;
 mod extract;
+mod linger;
 mod list;
 mod logs;
 mod ops;
@@ -27,7 +28,9 @@ mod trace;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::response::IntoResponse as _;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi as _;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -54,10 +57,7 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(ops::readyz))
         .routes(routes!(ops::metrics))
         .routes(routes!(ops::openapi))
-        .routes(routes!(tokens::create, tokens::list))
-        .routes(routes!(tokens::delete))
-        .routes(routes!(logs::create, logs::list))
-        .routes(routes!(logs::get))
+        .merge(operated())
         .routes(routes!(tiles::checkpoint))
         .routes(routes!(tiles::tile))
         .routes(routes!(proofs::sth))
@@ -65,6 +65,19 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(proofs::consistency))
         .routes(routes!(proofs::entry))
         .routes(routes!(proofs::receipt))
+        .routes(routes!(events::ingest))
+        .routes(routes!(records::get))
+        .routes(routes!(records::list))
+        .routes(routes!(records::search))
+}
+
+/// The routes by which people set the server up. A change is made in several steps, on disk and in memory.
+fn operated() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(tokens::create, tokens::list))
+        .routes(routes!(tokens::delete))
+        .routes(routes!(logs::create, logs::list))
+        .routes(routes!(logs::get))
         .routes(routes!(plugins::upload, plugins::list))
         .routes(routes!(plugins::get, plugins::delete))
         .routes(routes!(plugins::wasm))
@@ -72,10 +85,13 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sources::list))
         .routes(routes!(classes::put, classes::get))
         .routes(routes!(classes::list))
-        .routes(routes!(events::ingest))
-        .routes(routes!(records::get))
-        .routes(routes!(records::list))
-        .routes(routes!(records::search))
+        .route_layer(axum::middleware::from_fn(to_its_end))
+}
+
+/// Runs a handler in a task of its own, so that a caller who hangs up or waits too long leaves nothing half changed.
+async fn to_its_end(request: Request, next: Next) -> Response {
+    let handled = tokio::spawn(next.run(request)).await;
+    handled.unwrap_or_else(|_| Problem::internal("a handler panicked").into_response())
 }
 
 /// The OpenAPI document, and the routes that it describes.
@@ -98,4 +114,38 @@ pub(crate) fn router(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
         }))
         .layer(axum::middleware::from_fn(trace::layer))
         .with_state(app)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use axum::body::Body;
+    use axum::routing::put;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_change_is_made_whole_though_its_caller_hangs_up() {
+        let (begun, go_on) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
+        let (changed, done) = (Arc::new(AtomicBool::new(false)), Arc::new(tokio::sync::Notify::new()));
+        let parts = (Arc::clone(&begun), Arc::clone(&go_on), Arc::clone(&changed), Arc::clone(&done));
+        let change = async move || {
+            let (begun, go_on, changed, done) = parts.clone();
+            begun.notify_one();
+            go_on.notified().await;
+            changed.store(true, Ordering::SeqCst);
+            done.notify_one();
+        };
+        let router: Router = Router::new().route("/", put(change)).route_layer(axum::middleware::from_fn(to_its_end));
+        let request = Request::put("/").body(Body::empty()).expect("a request");
+        tokio::select! {
+            _ = router.oneshot(request) => unreachable!("the handler waits"),
+            () = begun.notified() => {}
+        }
+        go_on.notify_one();
+        done.notified().await;
+        assert!(changed.load(Ordering::SeqCst));
+    }
 }

@@ -10,6 +10,7 @@ use axum::http::HeaderValue;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
+use super::linger;
 use super::problem::{Problem, REQUEST_ID, Slug};
 use crate::limits::REQUEST_WAIT_MAX;
 
@@ -35,7 +36,7 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
         .map_or("-", MatchedPath::as_str)
         .to_owned();
     let started = Instant::now();
-    let mut response = match tokio::time::timeout(REQUEST_WAIT_MAX, next.run(request)).await {
+    let mut response = match tokio::time::timeout(REQUEST_WAIT_MAX, next.run(linger::watch(request))).await {
         Ok(response) => response,
         Err(_) => Problem::new(Slug::Starting, "the request took too long; what it wrote may be in the log").into_response(),
     };

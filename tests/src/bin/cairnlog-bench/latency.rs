@@ -10,10 +10,10 @@ use cairnlog_tests::web;
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 
+use crate::Result;
 use crate::samples::Samples;
 use crate::server::{LOG, Server};
 use crate::stats::Spread;
-use crate::Result;
 
 /// Requests that are not counted, so that connections, caches and pools are warm.
 const WARM_UP: usize = 50;
@@ -33,7 +33,12 @@ pub(crate) struct Latency {
     pub(crate) requests: usize,
 }
 
-pub(crate) async fn measure(server: &Server, dir: &Path, samples: &Samples, requests: usize) -> Result<Latency> {
+pub(crate) async fn measure(
+    server: &Server,
+    dir: &Path,
+    samples: &Samples,
+    requests: usize,
+) -> Result<Latency> {
     let mut file = File::create(dir.join("fdatasync"))?;
     let mut kinds: [Vec<Duration>; 4] = Default::default();
     let mut number = FIRST_NUMBER;
@@ -49,7 +54,8 @@ pub(crate) async fn measure(server: &Server, dir: &Path, samples: &Samples, requ
             number += 1;
         }
         for _ in 0..count {
-            taken[3].push(one(server, "aws-cloudtrail", "application/x-ndjson", samples.lines(number, 1)).await?);
+            taken[3]
+                .push(one(server, "aws-cloudtrail", "application/x-ndjson", samples.lines(number, 1)).await?);
             number += 1;
         }
         if round > 0 {
@@ -77,7 +83,8 @@ async fn nothing(server: &Server) -> Result<Duration> {
 async fn one(server: &Server, source: &str, content_type: &str, body: String) -> Result<Duration> {
     let path = format!("/api/v1/logs/{LOG}/sources/{source}/events");
     let started = Instant::now();
-    let answer = server.request(Method::POST, &path).header(CONTENT_TYPE, content_type).body(body).send().await?;
+    let answer =
+        server.request(Method::POST, &path).header(CONTENT_TYPE, content_type).body(body).send().await?;
     let status = answer.status();
     let answer = answer.bytes().await?;
     let took = started.elapsed();

@@ -30,7 +30,7 @@ impl Machine {
             memory_gib: kib.div_ceil(1 << 20),
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
             load: load.split_whitespace().next().unwrap_or("?").to_owned(),
-            date: hour(now_ms)[..10].to_owned(),
+            date: hour(now_ms).to_string().chars().take(10).collect(),
         })
     }
 }
@@ -49,6 +49,9 @@ fn field(file: &str, name: &str) -> Result<String> {
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { cpu, cores, memory_gib, kernel, load, date } = self;
-        write!(f, "{date}, {cores} cores of {cpu}, {memory_gib} GiB, Linux {kernel}, load before the run {load}")
+        write!(
+            f,
+            "{date}, {cores} cores of {cpu}, {memory_gib} GiB, Linux {kernel}, load before the run {load}"
+        )
     }
 }

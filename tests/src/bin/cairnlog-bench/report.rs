@@ -23,9 +23,12 @@ const STAGES: [&str; 5] = ["normalize", "redact", "retention", "seal", "commit"]
 pub(crate) fn latency(latency: &Latency) -> String {
     let Latency { fdatasync, request, web_access, cloudtrail, requests } = latency;
     let floor = fdatasync.p50 + request.p50;
-    let mut table = format!("| {requests} of each, taking turns | p50 ms | p99 ms | p50 against fdatasync + no-op request |\n| --- | --- | --- | --- |\n");
+    let mut table = format!(
+        "| {requests} of each, taking turns | p50 ms | p99 ms | p50 against fdatasync + no-op request |\n| --- | --- | --- | --- |\n"
+    );
     let mut row = |name: &str, spread: &Spread, ratio: String| {
-        let _ = writeln!(table, "| {name} | {:.3} | {:.3} | {ratio} |", millis(spread.p50), millis(spread.p99));
+        let _ =
+            writeln!(table, "| {name} | {:.3} | {:.3} | {ratio} |", millis(spread.p50), millis(spread.p99));
     };
     let ratio = |spread: &Spread| format!("{:.1} x", spread.p50.as_secs_f64() / floor.as_secs_f64());
     row("4 KiB appended and fdatasync", fdatasync, String::new());
@@ -43,16 +46,34 @@ pub(crate) fn throughput(throughput: &Throughput) -> String {
     let records: u64 = throughput.runs.iter().map(|run| run.records).sum();
     let mebibytes = |bytes: u64| bytes >> 20;
     let mut table = String::from("| the whole pipeline | |\n| --- | --- |\n");
-    let _ = writeln!(table, "| records/s, median of {} runs | **{:.0}** ({}) |", rates.len(), median.rate(), rates.join(", "));
-    let _ = writeln!(table, "| raw MB/s | {:.1} |", float(median.raw_bytes) / 1e6 / median.wall.as_secs_f64());
-    let _ = writeln!(table, "| bytes on disk a record, all indexes included | {} |", throughput.disk / records);
+    let _ = writeln!(
+        table,
+        "| records/s, median of {} runs | **{:.0}** ({}) |",
+        rates.len(),
+        median.rate(),
+        rates.join(", ")
+    );
+    let _ =
+        writeln!(table, "| raw MB/s | {:.1} |", float(median.raw_bytes) / 1e6 / median.wall.as_secs_f64());
+    let _ =
+        writeln!(table, "| bytes on disk a record, all indexes included | {} |", throughput.disk / records);
     let _ = writeln!(table, "| raw bytes a record | {} |", raw / records);
     let _ = writeln!(table, "| disk against raw | {:.2} x |", float(throughput.disk) / float(raw));
     let memory = throughput.runs.last().map_or(median.memory, |run| run.memory);
-    let _ = writeln!(table, "| resident memory after the last run, peak | {} MiB, {} MiB |", mebibytes(memory.resident), mebibytes(memory.peak));
+    let _ = writeln!(
+        table,
+        "| resident memory after the last run, peak | {} MiB, {} MiB |",
+        mebibytes(memory.resident),
+        mebibytes(memory.peak)
+    );
     table.push_str("\n| median run | us a record | share of all cores' time |\n| --- | --- | --- |\n");
     let mut row = |name: &str, time: Duration, note: &str| {
-        let _ = writeln!(table, "| {name} | {:.1} | {:.1} % {note}|", median.micros_each(time), 100.0 * median.share(time));
+        let _ = writeln!(
+            table,
+            "| {name} | {:.1} | {:.1} % {note}|",
+            median.micros_each(time),
+            100.0 * median.share(time)
+        );
     };
     for stage in STAGES {
         let note = if stage == "commit" { "(waiting, not working) " } else { "" };
@@ -68,7 +89,13 @@ fn millis(duration: Duration) -> f64 {
 }
 
 /// Puts the tables between the document's markers.
-pub(crate) fn write(document: &Path, machine: &Machine, samples: &Samples, one: &Latency, all: &Throughput) -> Result<()> {
+pub(crate) fn write(
+    document: &Path,
+    machine: &Machine,
+    samples: &Samples,
+    one: &Latency,
+    all: &Throughput,
+) -> Result<()> {
     let text = fs::read_to_string(document)?;
     let misses = || format!("{} has no `{BEGIN}` and `{END}`", document.display());
     let (before, rest) = text.split_once(BEGIN).ok_or_else(misses)?;

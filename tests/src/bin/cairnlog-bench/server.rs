@@ -57,7 +57,11 @@ impl Server {
         stdout.read_line(&mut line)?;
         let ready: Value = serde_json::from_str(&line).map_err(|_| "the server did not start")?;
         let url = ready["url"].as_str().ok_or("the ready line has no url")?.to_owned();
-        let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).pool_idle_timeout(Duration::from_mins(1)).build()?;
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .tcp_nodelay(true)
+            .pool_idle_timeout(Duration::from_mins(1))
+            .build()?;
         Ok(Self { child, url, http, _stdout: stdout })
     }
 
@@ -75,7 +79,8 @@ impl Server {
     pub(crate) async fn stages(&self) -> Result<BTreeMap<String, u64>> {
         let text = self.request(Method::GET, "/metrics").send().await?.error_for_status()?.text().await?;
         let stage = |line: &str| {
-            let (name, value) = line.strip_prefix("cairnlog_ingest_stage_nanoseconds_total{stage=\"")?.split_once("\"} ")?;
+            let (name, value) =
+                line.strip_prefix("cairnlog_ingest_stage_nanoseconds_total{stage=\"")?.split_once("\"} ")?;
             Some((name.to_owned(), value.parse().ok()?))
         };
         Ok(text.lines().filter_map(stage).collect())
@@ -121,7 +126,8 @@ fn cpu(process: &str) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     // Behind the command's name, which may hold anything, fields 14 and 15 are the 12th and 13th.
     let fields = stat.rsplit_once(')').ok_or("no fields in /proc")?.1;
-    let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    let ticks: u64 =
+        fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
     Ok(Duration::from_millis(ticks * 1_000 / TICKS))
 }
 

@@ -80,10 +80,11 @@ impl Shown for Tally {
             (Some(first), Some(last)) => format!("{first} to {last}"),
             _ => "none".to_owned(),
         };
-        let mut cells: Vec<_> = [self.records(), self.logged, self.duplicates, self.quarantined, self.skipped]
-            .iter()
-            .map(u64::to_string)
-            .collect();
+        let mut cells: Vec<_> =
+            [self.records(), self.logged, self.duplicates, self.quarantined, self.skipped]
+                .iter()
+                .map(u64::to_string)
+                .collect();
         cells.extend([entries, self.tree_size.to_string()]);
         cells
     }
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     fn answer(reasons: &[Option<&str>], first: u64) -> IngestAnswer {
-        let row = |reason: &Option<&str>| match reason {
+        let row = |reason: Option<&str>| match reason {
             Some(reason) => json!({"status": "quarantined", "index": 0, "reason": reason}),
             None => json!({"status": "logged", "index": 0, "events": 1}),
         };
@@ -122,7 +123,7 @@ mod tests {
             "first_index": first,
             "last_index": first + reasons.len() as u64 - 1,
             "tree_size": first + reasons.len() as u64,
-            "results": reasons.iter().map(row).collect::<Vec<_>>(),
+            "results": reasons.iter().copied().map(row).collect::<Vec<_>>(),
         }))
         .unwrap()
     }

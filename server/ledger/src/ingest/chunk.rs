@@ -1,0 +1,229 @@
+//! One chunk of a request on a worker: from raw bytes to sealed entries.
+
+use bytes::Bytes;
+use cairnlog_host::RawRecord;
+use cairnlog_verify::entry::Body;
+use cairnlog_verify::event::Event;
+use cairnlog_verify::value::Value;
+
+use super::lot::{Done, Duplicate};
+use crate::class::Retention;
+use crate::error::LedgerError;
+use crate::limits::RECORD_BYTES_MAX;
+use crate::log::Ready;
+use crate::pipeline::{Decided, Normalized, Refusal, Rules};
+use crate::said::QuarantineSaid;
+use crate::seen::{Sighting, Windows};
+use crate::stage::Stage;
+use crate::worker::Draft;
+use crate::wrap::Quarantined;
+
+/// What all chunks of a request share.
+pub(super) struct Request {
+    pub(super) ready: Ready,
+    pub(super) windows: Windows,
+    pub(super) received_ms: u64,
+    pub(super) source: String,
+    pub(super) content_type: String,
+    pub(super) attributes: Vec<(String, String)>,
+}
+
+/// A raw record after its normalizer.
+pub(super) struct Read {
+    pub(super) body: Bytes,
+    result: Normalized,
+    /// Set where one of its events carries the source's own id.
+    pub(super) sighting: Option<Sighting>,
+    /// Set where it need not be written.
+    pub(super) duplicate: Option<Duplicate>,
+}
+
+impl Request {
+    fn raw<'a>(&'a self, body: &'a [u8]) -> RawRecord<'a> {
+        RawRecord {
+            received_ms: self.received_ms,
+            source: &self.source,
+            content_type: &self.content_type,
+            attributes: &self.attributes,
+            body,
+        }
+    }
+
+    /// First stage: what each raw record is, and whether it can be seen again.
+    pub(super) fn normalize(&self, chunk: Vec<Bytes>) -> Result<Vec<Read>, LedgerError> {
+        let batch: Vec<RawRecord<'_>> =
+            chunk.iter().filter(|body| body.len() <= RECORD_BYTES_MAX).map(|body| self.raw(body)).collect();
+        let results = Stage::Normalize.timed(|| self.ready.pipeline.normalize(&self.ready.host, &batch))?;
+        let mut results = results.into_iter();
+        let read = chunk.into_iter().map(|body| {
+            let result = if body.len() > RECORD_BYTES_MAX { None } else { results.next() };
+            let result = result.unwrap_or_else(|| {
+                Normalized::Refused(Refusal::new(
+                    "too-large",
+                    format!("a raw record has {RECORD_BYTES_MAX} bytes at most"),
+                ))
+            });
+            let sighting = uid(&result).map(|uid| self.windows.event(&self.source, uid, &body));
+            Read { body, result, sighting, duplicate: None }
+        });
+        Ok(read.collect())
+    }
+
+    /// Later stages: entries ready for the sequencer.
+    pub(super) fn finish(&self, chunk: Vec<Read>) -> Result<Vec<Done>, LedgerError> {
+        let mut events = Vec::with_capacity(chunk.len());
+        let mut waiting = Vec::with_capacity(chunk.len());
+        for Read { body, result, sighting, duplicate } in chunk {
+            waiting.push(match (duplicate, result) {
+                (Some(duplicate), _) => Waiting::Settled(Done::Duplicate(duplicate)),
+                (None, Normalized::Skip(why)) => Waiting::Settled(Done::Skipped(why)),
+                (None, Normalized::Refused(refusal)) => Waiting::Refused(body, refusal),
+                (None, Normalized::Events(of_record)) => {
+                    events.push(of_record);
+                    Waiting::Events(body, sighting)
+                }
+            });
+        }
+        let rules =
+            Rules { host: &self.ready.host, redactor: &self.ready.redactor, classes: &self.ready.classes };
+        let mut decided = self.ready.pipeline.finish(&rules, events)?.into_iter();
+        Stage::Seal.timed(|| self.draft_and_seal(waiting, &mut decided))
+    }
+
+    /// Makes the drafts of a chunk and seals them.
+    fn draft_and_seal(
+        &self,
+        waiting: Vec<Waiting>,
+        decided: &mut impl Iterator<Item = Result<Vec<Decided>, Refusal>>,
+    ) -> Result<Vec<Done>, LedgerError> {
+        let mut drafts = Vec::new();
+        let plans: Vec<Plan> = waiting
+            .into_iter()
+            .map(|waiting| match waiting {
+                Waiting::Settled(done) => Plan::Settled(done),
+                Waiting::Refused(body, refusal) => self.plan_quarantine(&mut drafts, &body, &refusal),
+                Waiting::Events(body, sighting) => match decided.next() {
+                    Some(Ok(records)) if !records.is_empty() => {
+                        self.plan_records(&mut drafts, body, sighting, records)
+                    }
+                    Some(Err(refusal)) => self.plan_quarantine(&mut drafts, &body, &refusal),
+                    Some(Ok(_)) | None => {
+                        self.plan_quarantine(&mut drafts, &body, &Refusal::new("bad-return", "no event"))
+                    }
+                },
+            })
+            .collect();
+        self.seal(plans, drafts)
+    }
+
+    fn plan_records(
+        &self,
+        drafts: &mut Vec<Draft>,
+        body: Bytes,
+        sighting: Option<Sighting>,
+        records: Vec<Decided>,
+    ) -> Plan {
+        let mut salt = [0; 32];
+        self.ready.random.fill(&mut salt);
+        let raw = self.raw(&body).commit(&salt);
+        let parts = u32::try_from(records.len()).unwrap_or(u32::MAX);
+        for (part, record) in (0..).zip(records) {
+            let body = Body::Record {
+                source: self.source.clone(),
+                pipeline: self.ready.pipeline.digest,
+                raw,
+                part: (part, parts),
+            };
+            drafts.push(Draft {
+                received_ms: self.received_ms,
+                body,
+                attributes: record.attributes,
+                redactions: record.notes,
+                raw_salt: Some(salt),
+                retention: Some(record.retention),
+                quarantined: None,
+            });
+        }
+        Plan::Logged { body, parts, sighting }
+    }
+
+    fn plan_quarantine(&self, drafts: &mut Vec<Draft>, body: &[u8], refusal: &Refusal) -> Plan {
+        drafts.push(self.quarantine(body, refusal));
+        Plan::Quarantined(refusal.reason())
+    }
+
+    fn quarantine(&self, body: &[u8], refusal: &Refusal) -> Draft {
+        let mut salt = [0; 32];
+        self.ready.random.fill(&mut salt);
+        let raw = self.raw(body);
+        let said = QuarantineSaid { reason: refusal.slug, detail: &refusal.detail, size: body.len() as u64 };
+        Draft {
+            received_ms: self.received_ms,
+            body: Body::Quarantine { source: self.source.clone(), raw: raw.commit(&salt) },
+            attributes: said.attributes(),
+            redactions: Vec::new(),
+            raw_salt: None,
+            retention: Some(Retention::of_quarantine()),
+            quarantined: Some(Quarantined { salt, input: raw.encode() }),
+        }
+    }
+
+    /// Seals all drafts at once; a record that can't be sealed as it is (its event is too large) is
+    /// quarantined instead.
+    fn seal(&self, plans: Vec<Plan>, drafts: Vec<Draft>) -> Result<Vec<Done>, LedgerError> {
+        let mut sealed = self.ready.sealer.seal(drafts).map_err(LedgerError::internal)?.into_iter();
+        let mut done = Vec::with_capacity(plans.len());
+        for plan in plans {
+            done.push(match plan {
+                Plan::Settled(done) => done,
+                Plan::Quarantined(reason) => {
+                    let one =
+                        sealed.next().ok_or_else(|| LedgerError::Internal("a draft was lost".to_owned()))?;
+                    Done::Quarantined(one.map_err(LedgerError::internal)?, reason)
+                }
+                Plan::Logged { body, parts, sighting } => {
+                    // All of its parts are taken before any is looked at: the next record's follow.
+                    let own: Vec<_> = sealed.by_ref().take(parts as usize).collect();
+                    match own.into_iter().collect::<Result<Vec<_>, _>>() {
+                        Ok(records) => Done::Logged(records, sighting),
+                        Err(error) => {
+                            self.seal_refused(&body, &Refusal::new("too-large", error.to_string()))?
+                        }
+                    }
+                }
+            });
+        }
+        Ok(done)
+    }
+
+    fn seal_refused(&self, body: &[u8], refusal: &Refusal) -> Result<Done, LedgerError> {
+        let draft = self.quarantine(body, refusal);
+        let sealed = self.ready.sealer.seal(vec![draft]).map_err(LedgerError::internal)?;
+        let sealed =
+            sealed.into_iter().next().ok_or_else(|| LedgerError::Internal("a draft was lost".to_owned()))?;
+        Ok(Done::Quarantined(sealed.map_err(LedgerError::internal)?, refusal.reason()))
+    }
+}
+
+/// A raw record before the later stages ran.
+enum Waiting {
+    Settled(Done),
+    Refused(Bytes, Refusal),
+    Events(Bytes, Option<Sighting>),
+}
+
+/// A raw record whose drafts are made.
+enum Plan {
+    Settled(Done),
+    Logged { body: Bytes, parts: u32, sighting: Option<Sighting> },
+    Quarantined(String),
+}
+
+/// The source's own id of a raw record: that of its first event that has one.
+fn uid(result: &Normalized) -> Option<&str> {
+    let Normalized::Events(events) = result else { return None };
+    events.iter().find_map(|event: &Event| match event.get("metadata.uid") {
+        Some(Value::Text(uid)) if !uid.is_empty() => Some(uid.as_str()),
+        _ => None,
+    })
+}

@@ -1,0 +1,157 @@
+//! Everything that one request writes, and what it answers.
+
+use std::collections::HashMap;
+
+use cairnlog_store::{Batch, Family, layout};
+
+use super::chunk::Read;
+use crate::answer::{Fate, Fates};
+use crate::inflight::Fingerprint;
+use crate::prepared::Prepared;
+use crate::seen::{self, Keyed, Logged, Sighting, Window};
+use crate::worker::Sealed;
+
+/// Bytes of a row of `seen`, its key included.
+const SIGHTING_ROW_BYTES: usize = 4 + 4 + 16 + 12;
+
+/// A raw record ready to be written.
+pub(super) enum Done {
+    Logged(Vec<Sealed>, Option<Sighting>),
+    Quarantined(Sealed, String),
+    Skipped(String),
+    Duplicate(Duplicate),
+}
+
+/// What a raw record was seen as before.
+#[derive(Clone, Copy)]
+pub(super) enum Duplicate {
+    Earlier(Logged),
+    /// Of the raw record at this place of the request.
+    Twin(usize),
+}
+
+/// A request's rows and its answer, which both still lack the first index.
+pub(super) struct Lot {
+    pub(super) fates: Fates,
+    pub(super) rows: Rows,
+}
+
+/// What there is to write.
+pub(super) enum Rows {
+    /// Entries with all that belongs to them.
+    Entries(Prepared),
+    /// No entry, but an Idempotency-Key to remember.
+    Key(Batch),
+    /// Nothing at all.
+    None,
+}
+
+impl Lot {
+    /// Puts together what became of a request's raw records, in order. `tree_size` is the size to answer where no entry
+    /// was made.
+    pub(super) fn of(
+        log: u32,
+        window: &Window,
+        done: Vec<Done>,
+        keyed: Option<&Keyed>,
+        tree_size: u64,
+    ) -> Self {
+        let (sealed, sightings, rows) = gather(done);
+        let entries = sealed.len() as u64;
+        let tree_size = sealed.is_empty().then_some(tree_size);
+        let fates = Fates { entries, tree_size, rows };
+        let key = keyed.map(|keyed| {
+            let (day, name) = keyed.sighting.today();
+            (layout::seen_key(log, day, name), seen::seal_fates(window, &name, &keyed.body(window), &fates))
+        });
+        let rows = if sealed.is_empty() {
+            key.map_or(Rows::None, |(key, row)| {
+                let mut batch = Batch::new();
+                batch.put(Family::Seen, key, [&0_u64.to_be_bytes()[..], &row].concat());
+                Rows::Key(batch)
+            })
+        } else {
+            Rows::Entries(with_seen(Prepared::new(log, sealed), log, sightings, key))
+        };
+        Self { fates, rows }
+    }
+}
+
+/// Adds the rows by which events and the Idempotency-Key are seen again.
+fn with_seen(
+    prepared: Prepared,
+    log: u32,
+    sightings: Vec<(u64, u32, Sighting)>,
+    key: Option<(Vec<u8>, Vec<u8>)>,
+) -> Prepared {
+    let bytes = sightings.len() * SIGHTING_ROW_BYTES;
+    let prepared = prepared.with_rows(bytes, move |first, batch| {
+        for (place, events, sighting) in sightings {
+            let (day, name) = sighting.today();
+            let logged = Logged { first: first + place, events };
+            batch.put(Family::Seen, layout::seen_key(log, day, name), logged.to_row());
+        }
+    });
+    let Some((key, row)) = key else { return prepared };
+    prepared.with_rows(SIGHTING_ROW_BYTES + row.len(), move |first, batch| {
+        batch.put(Family::Seen, key, [&first.to_be_bytes()[..], &row].concat());
+    })
+}
+
+type Gathered = (Vec<Sealed>, Vec<(u64, u32, Sighting)>, Vec<Fate>);
+
+/// All entries in order; place, number of entries and name of what can be seen again; one fate a raw record.
+fn gather(done: Vec<Done>) -> Gathered {
+    let mut sealed = Vec::with_capacity(done.len());
+    let mut sightings = Vec::new();
+    let mut rows: Vec<Fate> = Vec::with_capacity(done.len());
+    for done in done {
+        let place = sealed.len() as u64;
+        rows.push(match done {
+            Done::Logged(records, sighting) => {
+                let events = u32::try_from(records.len()).unwrap_or(u32::MAX);
+                let leaf_hash = records[0].leaf_hash;
+                sightings.extend(sighting.map(|sighting| (place, events, sighting)));
+                sealed.extend(records);
+                Fate::Logged { place, events, leaf_hash }
+            }
+            Done::Quarantined(one, reason) => {
+                let leaf_hash = one.leaf_hash;
+                sealed.push(one);
+                Fate::Quarantined { place, leaf_hash, reason }
+            }
+            Done::Skipped(reason) => Fate::Skipped { reason },
+            Done::Duplicate(Duplicate::Earlier(Logged { first, events })) => {
+                Fate::Earlier { index: first, events }
+            }
+            Done::Duplicate(Duplicate::Twin(twin)) => twin_fate(&rows[twin]),
+        });
+    }
+    (sealed, sightings, rows)
+}
+
+/// The fate of a raw record that equals an earlier one of its request: a duplicate of what that became.
+fn twin_fate(first: &Fate) -> Fate {
+    match first {
+        Fate::Logged { place, events, .. } => Fate::Twin { place: *place, events: *events },
+        // The first one was normalized but refused later: it is kept once, and the twin points there.
+        Fate::Quarantined { place, .. } => Fate::Twin { place: *place, events: 1 },
+        other => other.clone(),
+    }
+}
+
+/// Marks raw records that equal an earlier one of their request.
+pub(super) fn mark_twins(read: &mut [Read]) {
+    let mut first_places: HashMap<Fingerprint, usize> = HashMap::new();
+    for (place, record) in read.iter_mut().enumerate() {
+        let Some(sighting) = &record.sighting else { continue };
+        let (_, name) = sighting.today();
+        match first_places.get(&name) {
+            Some(first) if record.duplicate.is_none() => record.duplicate = Some(Duplicate::Twin(*first)),
+            Some(_) => {}
+            None => {
+                first_places.insert(name, place);
+            }
+        }
+    }
+}

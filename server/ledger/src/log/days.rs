@@ -1,0 +1,86 @@
+//! The days of a log's `seen` rows: each has a key of its own, and its rows go when it is over.
+
+use std::sync::{Arc, PoisonError};
+
+use cairnlog_store::secrets::{SecretsError, day_of};
+use cairnlog_store::{Batch, Family, Scan, layout};
+
+use super::{Log, Shared};
+use crate::error::LedgerError;
+use crate::limits::SEEN_ROWS_FORGOTTEN;
+use crate::seen::{Window, Windows};
+use crate::task::off_thread;
+
+impl Log {
+    /// The windows of a moment. The first request of a day makes that day's key, which is durable before
+    /// any row is named by it, and has what older windows left cleared away.
+    pub(crate) async fn windows(&self, now_ms: u64) -> Result<Windows, LedgerError> {
+        let day = day_of(now_ms);
+        let known = self.windows.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(windows) = known.filter(|windows| windows.today.day == day) {
+            return Ok(windows);
+        }
+        let keys = Arc::clone(&self.keys);
+        let made = off_thread(move || {
+            // A request of the day before may be under way and the first of its day, so that day's key is made too.
+            let window = |day| Ok::<_, SecretsError>(Window::new(day, &keys.window_key(day)?));
+            let yesterday = day.checked_sub(1).map(window).transpose()?;
+            Ok::<_, SecretsError>(Windows { today: window(day)?, yesterday })
+        });
+        let windows = made.await?.map_err(LedgerError::internal)?;
+        let mut newest = self.windows.write().unwrap_or_else(PoisonError::into_inner);
+        if newest.as_ref().is_none_or(|newest| newest.today.day < day) {
+            *newest = Some(windows.clone());
+            drop(newest);
+            self.forget_before(day.saturating_sub(1));
+        }
+        Ok(windows)
+    }
+
+    /// Begins to delete the `seen` rows of days before `day`: their keys are gone or going, nothing finds them. It may
+    /// take a while, so nobody waits for it; what it does not get to, the next day's does.
+    fn forget_before(&self, day: u32) {
+        let (shared, id) = (Arc::clone(&self.shared), self.id);
+        let task = tokio::spawn(async move {
+            if let Err(error) = forget_seen_before(&shared, id, day).await {
+                tracing::warn!(log = id, %error, "old rows of seen events were not deleted; tomorrow they are");
+            }
+        });
+        let before = self.forgetting.lock().unwrap_or_else(PoisonError::into_inner).replace(task);
+        if let Some(before) = before {
+            before.abort();
+        }
+    }
+
+    /// Ends what is under way in the background.
+    pub(super) async fn stop_forgetting(&self) {
+        let task = self.forgetting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task {
+            task.abort();
+            // That it was cancelled is no news.
+            let _ = task.await;
+        }
+    }
+}
+
+async fn forget_seen_before(shared: &Shared, log: u32, day: u32) -> Result<(), LedgerError> {
+    let (mut from, to) = (layout::log_key(log), layout::seen_day_prefix(log, day));
+    loop {
+        let scan = Scan {
+            family: Family::Seen,
+            from: from.clone(),
+            to: to.clone(),
+            reverse: false,
+            limit: SEEN_ROWS_FORGOTTEN,
+        };
+        let rows = shared.engine.scan(scan).await?;
+        // On from the last one: to begin anew would be to walk over all that was deleted.
+        let Some((last, _)) = rows.last() else { return Ok(()) };
+        from = [last.as_slice(), &[0]].concat();
+        let mut batch = Batch::new();
+        for (key, _) in rows {
+            batch.delete(Family::Seen, key);
+        }
+        shared.commit(batch).await?;
+    }
+}

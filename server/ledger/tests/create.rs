@@ -1,0 +1,72 @@
+//! Creating logs when the store fails: no attempt takes away the keys that an earlier one may have signed with.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use cairnlog_host::{Host, HostLimits};
+use cairnlog_ledger::handles::{OsRandom, SystemClock};
+use cairnlog_ledger::{Config, Ledger, LedgerError, NewLog};
+use cairnlog_store::datadir::DataDir;
+use cairnlog_store::faulty::{CommitFault, FaultyEngine, ReadFault};
+use cairnlog_store::memory::MemoryEngine;
+use cairnlog_store::{Engine, Family, layout};
+use cairnlog_tlog::SharedWriter;
+
+async fn open(dir: &Path, engine: Arc<dyn Engine>) -> Ledger {
+    let writer = SharedWriter::from(engine.claim().await.unwrap());
+    let config = Config {
+        dir: Arc::new(DataDir::open(dir).unwrap()),
+        engine,
+        writer,
+        host: Host::new(HostLimits::default()).unwrap(),
+        clock: Arc::new(SystemClock::default()),
+        random: Arc::new(OsRandom),
+        public_host: "log.example".to_owned(),
+        workers: 1,
+    };
+    Ledger::open(config).await.unwrap()
+}
+
+fn named(name: &str) -> NewLog {
+    NewLog { name: name.to_owned(), origin: None, signing_keys: Vec::new() }
+}
+
+/// The log's first commit has landed when something after it fails.
+#[tokio::test]
+async fn a_log_that_is_there_keeps_its_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let faulty = Arc::new(FaultyEngine::new(Arc::new(MemoryEngine::new())));
+    let engine: Arc<dyn Engine> = faulty.clone();
+    let ledger = open(dir.path(), Arc::clone(&engine)).await;
+    // Whether the log is there, twice, and whether rows of a lost one are, twice: the fifth read is of the log made.
+    faulty.plan_read(5, ReadFault::Unavailable);
+    assert!(ledger.create_log(named("hr"), "op").await.is_err());
+    assert!(engine.get(Family::Logs, &layout::log_key(1)).await.unwrap().is_some());
+
+    let again = ledger.create_log(named("hr"), "op").await;
+    assert!(matches!(again, Err(LedgerError::ReadOnly(_))), "{:?}", again.err());
+    drop(ledger);
+    // Beside this directory the store is in memory; without any file in its place it would count as lost.
+    std::fs::write(dir.path().join("db/elsewhere"), "").unwrap();
+    let ledger = open(dir.path(), engine).await;
+    assert_eq!(ledger.log("hr").unwrap().tree().head().checkpoint.size, 1);
+    ledger.create_log(named("it"), "op").await.unwrap();
+}
+
+/// A store whose last write may or may not have happened takes no log, and no key is set aside.
+#[tokio::test]
+async fn a_store_that_takes_no_writes_sets_no_keys_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let faulty = Arc::new(FaultyEngine::new(Arc::new(MemoryEngine::new())));
+    let ledger = open(dir.path(), faulty.clone()).await;
+    faulty.plan_commit(2, CommitFault::Unavailable);
+    assert!(ledger.create_log(named("hr"), "op").await.is_err());
+    let signing = std::fs::read(dir.path().join("keys/hr/signing")).unwrap();
+
+    faulty.plan_commit(1, CommitFault::Unavailable);
+    assert!(matches!(ledger.create_log(named("hr"), "op").await, Err(LedgerError::ReadOnly(_))));
+    assert_eq!(std::fs::read(dir.path().join("keys/hr/signing")).unwrap(), signing);
+    ledger.create_log(named("hr"), "op").await.unwrap();
+    assert_ne!(std::fs::read(dir.path().join("keys/hr/signing")).unwrap(), signing);
+}
