@@ -94,7 +94,10 @@ impl Field {
             | "actor.invoked_by"
             | "user.uid"
             | "user.name"
-            | "user.email_addr" => Self::Actor,
+            | "user.email_addr"
+            | "src_endpoint.owner.uid"
+            | "src_endpoint.owner.name"
+            | "src_endpoint.owner.email_addr" => Self::Actor,
             "api.operation" | "metadata.event_code" | "activity_name" => Self::Action,
             "class_uid" => Self::Class,
             "status_id" => Self::Status,
@@ -227,6 +230,7 @@ mod tests {
             ("actor.user.uid", Some(Field::Actor)),
             ("user.email_addr", Some(Field::Actor)),
             ("actor.invoked_by", Some(Field::Actor)),
+            ("src_endpoint.owner.name", Some(Field::Actor)),
             ("activity_name", Some(Field::Action)),
             ("class_uid", Some(Field::Class)),
             ("status_id", Some(Field::Status)),
