@@ -11,3 +11,13 @@ mod server;
 pub mod web;
 
 pub use server::{ADMIN_TOKEN, Refusal, Server};
+
+/// Lower-case hex.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

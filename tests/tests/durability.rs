@@ -52,7 +52,7 @@ async fn write(log: Log, key: VerifierKey, seen: Arc<Seen>, lines: u64) {
         seen.acknowledged.lock().unwrap().extend(rows);
         seen.answers.fetch_add(1, Ordering::Relaxed);
         let Ok(note) = log.tiles().checkpoint().await else { return };
-        let head = Checkpoint::open(&note, &[key.clone()]).unwrap();
+        let head = Checkpoint::open(&note, std::slice::from_ref(&key)).unwrap();
         assert!(head.size >= answer.tree_size, "an answer came before its head was published");
         seen.heads.lock().unwrap().push(head);
     }

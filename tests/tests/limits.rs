@@ -112,7 +112,8 @@ fn the_page_of_limits_has_every_constant_and_its_value() {
     let mut known = BTreeMap::new();
     for (section, scope, modules) in SECTIONS {
         let mut page = documented[section].clone();
-        let folder = if section.ends_with("cli") { root().join(section) } else { root().join(section).join("src") };
+        let folder =
+            if section.ends_with("cli") { root().join(section) } else { root().join(section).join("src") };
         for module in modules {
             for (name, expression) in constants(&folder.join(format!("{module}.rs"))) {
                 let wanted = value(&expression, scope, &known);
@@ -121,7 +122,9 @@ fn the_page_of_limits_has_every_constant_and_its_value() {
                     continue;
                 };
                 match wanted {
-                    Some(wanted) => assert_eq!(read(&written), Some(wanted), "{section}: {name} = {expression}"),
+                    Some(wanted) => {
+                        assert_eq!(read(&written), Some(wanted), "{section}: {name} = {expression}")
+                    }
                     None => {
                         let plain = expression.trim_matches('"').replace("..=", " to ");
                         assert_eq!(written, plain, "{section}: {name}");

@@ -4,7 +4,6 @@ use bytes::Bytes;
 use cairnlog_verify::Hash;
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::client::checked_name;
 use crate::error::Error;
@@ -48,14 +47,12 @@ pub struct Ingest {
     /// Makes sending again safe: the same key and body get the first answer again for 24 hours. 1 to 128 visible
     /// ASCII characters.
     pub idempotency_key: Option<String>,
-    /// Whether to hand back, this once, the salts that are thrown away.
-    pub openings: bool,
 }
 
 impl Ingest {
-    /// The body, with no key and without openings.
+    /// The body, with no key.
     pub fn new(content_type: ContentType, body: impl Into<Bytes>) -> Self {
-        Self { content_type, body: body.into(), idempotency_key: None, openings: false }
+        Self { content_type, body: body.into(), idempotency_key: None }
     }
 }
 
@@ -99,9 +96,6 @@ pub struct IngestRow {
     /// Why it was quarantined or skipped.
     #[serde(default)]
     pub reason: Option<String>,
-    /// The salts that were thrown away, where they were asked for.
-    #[serde(default)]
-    pub openings: Option<Value>,
 }
 
 /// What became of one raw record.
@@ -128,7 +122,6 @@ impl Log {
         let source = checked_name("source", source)?;
         let mut call = Call::new("ingesting", reqwest::Method::POST, limits::INGEST_BYTES_MAX)
             .at(["api", "v1", "logs", &self.name, "sources", &source, "events"])
-            .query("openings", ingest.openings.then_some("true"))
             .body(ingest.content_type.media_type(), ingest.body)
             .slow();
         if let Some(key) = &ingest.idempotency_key {

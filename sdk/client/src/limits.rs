@@ -47,7 +47,7 @@ pub const RECORD_BYTES_MAX: usize = 16 << 20;
 /// A page of a list or a search. Ask for smaller pages where records are huge.
 pub const PAGE_BYTES_MAX: usize = 64 << 20;
 
-/// The answer to an ingest: a row for each raw record, with openings where they were asked for.
+/// The answer to an ingest: a row for each raw record.
 pub const INGEST_BYTES_MAX: usize = 64 << 20;
 
 /// A checkpoint; a longer note would not be parsed.

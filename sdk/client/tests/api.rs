@@ -164,11 +164,8 @@ async fn an_ingest_sends_its_body_as_it_is_and_reads_the_rows() {
     let (server, client) = answering(201, answer).await;
     let log = client.log("hr").unwrap();
     let body = "{\"a\":1}\r\n\n{";
-    let ingest = Ingest {
-        idempotency_key: Some("batch-1".to_owned()),
-        openings: true,
-        ..Ingest::new(ContentType::Ndjson, body)
-    };
+    let ingest =
+        Ingest { idempotency_key: Some("batch-1".to_owned()), ..Ingest::new(ContentType::Ndjson, body) };
     let answer = log.ingest("aws", ingest).await.unwrap();
     assert_eq!((answer.accepted, answer.last_index, answer.tree_size), (1, Some(7), 8));
     assert_eq!((answer.results[0].events, answer.results[0].leaf_hash), (Some(2), Some(hash)));
@@ -176,7 +173,7 @@ async fn an_ingest_sends_its_body_as_it_is_and_reads_the_rows() {
     assert_eq!(answer.results[1].reason.as_deref(), Some("malformed"));
     let request = server.last();
     assert_eq!(sent(&request).0, "POST /api/v1/logs/hr/sources/aws/events");
-    assert_eq!((request.query.as_str(), request.body), ("openings=true", body.as_bytes().to_vec()));
+    assert_eq!((request.query.as_str(), request.body), ("", body.as_bytes().to_vec()));
     assert_eq!(request.headers["content-type"], "application/x-ndjson");
     assert_eq!(request.headers["idempotency-key"], "batch-1");
 

@@ -3,7 +3,10 @@
 //! An instance lives for one batch and is then dropped with all its memory, so freeing would be work for nothing; and the
 //! host allocates once for every text that it hands in, so allocating has to be cheap. What a batch may use in all is bounded
 //! by the host. A plugin that must reuse memory within a batch leaves out the feature `allocator` and has Rust's own.
-#![allow(unsafe_code, reason = "an allocator is an unsafe trait; a component has one thread, so cells suffice")]
+#![allow(
+    unsafe_code,
+    reason = "an allocator is an unsafe trait; a component has one thread, so cells suffice"
+)]
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::arch::wasm32;

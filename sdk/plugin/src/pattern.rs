@@ -146,6 +146,7 @@ mod tests {
                 &["unmapped.a", r#"unmapped["a.b"].c[0]"#, "unmapped[0]"],
                 &["unmapped", "unmappedx.a"],
             ),
+            ("a.*.c", &["a.b.c", "a.x.c"], &["ab.b.c", "a.b.d", "a.b", "a"]),
             ("*.user.*", &["actor.user.name"], &["user.name", "actor.user.org.name"]),
             ("**", &["time", "a.b"], &[]),
             (r#"a["x]\"y."].z"#, &[r#"a["x]\"y."].z"#], &[r#"a["x]"].z"#]),

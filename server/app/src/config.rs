@@ -107,7 +107,8 @@ pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Resul
 }
 
 fn refused(error: &figment::Error) -> ConfigError {
-    let words = error.to_string().replace('\n', "; ");
+    // Settings lie in figment's profile `default`, which is no word for the reader.
+    let words = error.to_string().replace('\n', "; ").replace("key \"default.", "key \"");
     ConfigError(format!("the settings can't be used: {words}"))
 }
 

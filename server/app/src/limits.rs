@@ -23,6 +23,9 @@ pub(crate) const JSON_BYTES_MAX: usize = 1 << 20;
 /// Bytes of request bodies held at once by all ingests together; more wait for a place.
 pub(crate) const BODIES_BYTES_MAX: usize = 256 << 20;
 
+/// Least room that a body is given there, for what its request takes besides.
+pub(crate) const BODY_BYTES_MIN: usize = 16 << 10;
+
 /// Connections served at once; more wait in the kernel's accept queue.
 pub(crate) const CONNECTIONS_MAX: usize = 4_096;
 

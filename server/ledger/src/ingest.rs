@@ -101,9 +101,11 @@ impl Log {
             else {
                 continue;
             };
-            let kept = seen::open_fates(window, fingerprint, &row).ok_or_else(|| {
-                LedgerError::Internal("the row of an Idempotency-Key is damaged".to_owned())
-            })?;
+            let (opener, name) = (window.clone(), *fingerprint);
+            let kept =
+                off_thread(move || seen::open_fates(&opener, &name, &row)).await?.ok_or_else(|| {
+                    LedgerError::Internal("the row of an Idempotency-Key is damaged".to_owned())
+                })?;
             if kept.body != keyed.body(window) {
                 return Err(LedgerError::Conflict(
                     "this Idempotency-Key was used with another body within the last day; use a new key"

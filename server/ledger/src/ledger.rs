@@ -1,6 +1,6 @@
 //! All logs of a server, and its plugins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -9,7 +9,7 @@ use cairnlog_host::Host;
 use cairnlog_store::datadir::DataDir;
 use cairnlog_store::secrets::LogKeys;
 use cairnlog_store::{Batch, Engine, Family, Scan, layout};
-use cairnlog_tlog::{LogParams, SharedWriter};
+use cairnlog_tlog::{LogParams, OpenError, SharedWriter};
 use cairnlog_verify::entry::{Body, Digest, Mode};
 use cairnlog_verify::name;
 use cairnlog_verify::note::SigningKey;
@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::class::Class;
 use crate::error::LedgerError;
 use crate::handles::{Clock, Random};
-use crate::limits::{LOGS_MAX, ORIGIN_BYTES_MAX};
+use crate::limits::{LOGS_MAX, SIGNING_KEYS_MAX};
 use crate::log::{Log, LogRow, Shared, draft};
 use crate::prepared::Prepared;
 use crate::registry::{PluginInfo, Registry};
@@ -75,7 +75,8 @@ impl Ledger {
         let Config { dir, engine, writer, host, clock, random, public_host, workers } = config;
         let registry = Registry::open(Arc::clone(&engine), writer.clone(), host.clone()).await?;
         let workers = Arc::new(Semaphore::new(workers));
-        let shared = Arc::new(Shared { engine, writer, host, clock, random, registry, workers });
+        let times = Arc::default();
+        let shared = Arc::new(Shared { engine, writer, host, clock, random, registry, workers, times });
         let scan = Scan::prefix(Family::Logs, Vec::new(), LOGS_MAX);
         let mut logs = BTreeMap::new();
         let mut next_id = 1;
@@ -106,9 +107,7 @@ impl Ledger {
         let bad = |words: String| LedgerError::BadRequest(words);
         name::check(&new.name).map_err(|error| bad(format!("the log's name: {error}")))?;
         let origin = new.origin.unwrap_or_else(|| format!("{}/logs/{}", self.public_host, new.name));
-        if origin.len() > ORIGIN_BYTES_MAX {
-            return Err(bad(format!("an origin has {ORIGIN_BYTES_MAX} bytes at most")));
-        }
+        name::check_origin(&origin).map_err(|error| bad(error.to_string()))?;
         let mut next_id = self.next_id.lock().await;
         self.check_free(&new.name, &origin)?;
         let mut notes: Vec<Zeroizing<String>> = new.signing_keys.into_iter().map(Zeroizing::new).collect();
@@ -198,21 +197,19 @@ impl Ledger {
         let said = LogSaid { name: &row.name, operator: by, mode: Mode::Records, private: false };
         let first = Body::Log { origin: row.origin.clone(), mode: Mode::Records };
         let drafts = vec![draft(row.created_ms, first, said.attributes())];
-        let sealed = sealer.seal(drafts).map_err(LedgerError::internal)?;
-        let sealed = sealed.into_iter().collect::<Result<Vec<_>, _>>().map_err(LedgerError::internal)?;
+        let entries = sealer.seal_all(drafts).await?;
         let written = serde_json::to_vec(&row).map_err(LedgerError::internal)?;
         let default_class = serde_json::to_vec(&Class::default_of_log()).map_err(LedgerError::internal)?;
         let bytes = written.len() + default_class.len() + 256;
-        let first = Prepared::new(id, sealed).with_rows(bytes, move |_, batch| {
+        let first = Prepared::new(id, entries).with_rows(bytes, move |_, batch| {
             batch.put(Family::Logs, layout::log_key(id), written);
             batch.put(Family::Classes, layout::class_key(id, "default"), default_class);
         });
         let verifier_keys = verifier_keys(&signers);
         let params = LogParams { id, origin: row.origin.clone(), signers };
         let (engine, writer) = (Arc::clone(&self.shared.engine), self.shared.writer.clone());
-        let tree = cairnlog_tlog::Log::create(engine, writer, params, Box::new(first))
-            .await
-            .map_err(LedgerError::internal)?;
+        let tree =
+            cairnlog_tlog::Log::create(engine, writer, params, Box::new(first)).await.map_err(not_created)?;
         Log::open(id, row, Arc::clone(&self.shared), keys, tree, verifier_keys).await
     }
 
@@ -262,10 +259,16 @@ impl Ledger {
     /// Deletes a plugin.
     ///
     /// # Errors
-    /// [`LedgerError::Conflict`] while a source uses it.
+    /// [`LedgerError::Conflict`] while a source uses it; [`LedgerError::ReadOnly`] while it is open whether one does.
     pub async fn delete_plugin(&self, digest: &Digest) -> Result<(), LedgerError> {
         let in_use = || {
             let logs = self.logs();
+            if let Some(stopped) = logs.iter().find(|log| log.tree().stopped().is_some()) {
+                let name = stopped.info().name;
+                return Some(LedgerError::ReadOnly(format!(
+                    "log {name:?} has stopped, perhaps while a source was being bound; restart the server first"
+                )));
+            }
             let log = logs.iter().find(|log| log.uses(digest))?;
             Some(LedgerError::Conflict(format!(
                 "log {:?} uses this plugin; bind its sources to another one first",
@@ -278,7 +281,7 @@ impl Ledger {
     /// Takes no more writes, commits what waits, and returns when all is done.
     pub async fn shutdown(&self) {
         for log in self.logs() {
-            log.tree().shutdown().await;
+            log.shutdown().await;
         }
     }
 }
@@ -296,19 +299,35 @@ async fn open_log(id: u32, row: LogRow, shared: Arc<Shared>, dir: &DataDir) -> R
     Log::open(id, row, shared, keys, tree, verifier_keys).await
 }
 
+fn not_created(error: OpenError) -> LedgerError {
+    match error {
+        OpenError::Commit(error) => error.into(),
+        OpenError::First(error) => error.into(),
+        other => LedgerError::internal(other),
+    }
+}
+
+/// The keys, those named like the origin first.
 fn parse_signers(notes: &[Zeroizing<String>], origin: &str) -> Result<Vec<SigningKey>, LedgerError> {
     let bad = |words: &str| LedgerError::BadRequest(words.to_owned());
-    let signers: Vec<SigningKey> = notes
+    if notes.len() > SIGNING_KEYS_MAX {
+        return Err(LedgerError::BadRequest(format!("a log has {SIGNING_KEYS_MAX} signing keys at most")));
+    }
+    let mut signers: Vec<SigningKey> = notes
         .iter()
         .map(|note| {
             note.parse().map_err(|_| bad("a signing key is not a PRIVATE+KEY+… note of a supported kind"))
         })
         .collect::<Result<_, _>>()?;
-    if signers.iter().any(|signer: &SigningKey| signer.name() == origin) {
-        Ok(signers)
-    } else {
-        Err(bad("no signing key is named like the log's origin"))
+    signers.sort_by_key(|signer| signer.name() != origin);
+    let ids: BTreeSet<_> = signers.iter().map(|signer| signer.verifier_key().to_string()).collect();
+    if ids.len() < signers.len() {
+        return Err(bad("a signing key is given twice"));
     }
+    if signers.first().is_none_or(|signer| signer.name() != origin) {
+        return Err(bad("no signing key is named like the log's origin"));
+    }
+    Ok(signers)
 }
 
 fn verifier_keys(signers: &[SigningKey]) -> Vec<String> {

@@ -66,14 +66,27 @@ pub const CLASSES_MAX: usize = 1_024;
 /// Logs of one server; each has a task, keys and a right edge in memory.
 pub const LOGS_MAX: usize = 1_024;
 
-/// Bytes of an origin (C2SP tlog-cosignature).
-pub const ORIGIN_BYTES_MAX: usize = 255;
+/// Signing keys of one log; each signs every tree head.
+pub const SIGNING_KEYS_MAX: usize = 8;
 
-/// Rows of one filter's value in one month that a search reads; beyond it the filter is too wide.
-pub const POSTING_ROWS_MAX: usize = cairnlog_store::limits::SCAN_ROWS_MAX;
+/// `seen` rows of a day that is over deleted in one commit, between which requests take their turn.
+pub const SEEN_ROWS_FORGOTTEN: usize = 10_000;
+
+/// Index rows, and indices in them, that a search reads of a filter before it calls the filter wide: then it walks the
+/// hours instead and looks the filter's rows up as it goes. So many records are opened in a fraction of a second.
+pub const POSTINGS_HELD_MAX: usize = 8_192;
 
 /// Rows of `times` that a search reads at once.
 pub const TIME_ROWS_READ: usize = 1_024;
 
+/// Rows of `times` after which a search answers what it has found, and a cursor to go on from: some seconds of work.
+pub const TIME_ROWS_WALKED_MAX: usize = 1 << 18;
+
 /// Records that a search opens at once.
-pub const HOUR_RECORDS_OPENED: usize = 256;
+pub const RECORDS_OPENED: usize = 128;
+
+/// Bytes of records after which a page is closed, as they are in memory: what one record has at most.
+pub const PAGE_BYTES_MAX: usize = 8 << 20;
+
+/// Event times that the server remembers, so that turning the pages of a busy hour opens its records once: some 50 MB.
+pub const TIMES_REMEMBERED_MAX: usize = 1 << 20;

@@ -1,32 +1,35 @@
 //! One log: its tree, keys, sources and classes, and the rules for changing them.
 
+mod classes;
+mod days;
+mod sources;
+
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use cairnlog_host::Host;
-use cairnlog_store::secrets::{LogKeys, day_of};
-use cairnlog_store::{Batch, Engine, Family, Scan, layout};
+use cairnlog_store::secrets::LogKeys;
+use cairnlog_store::{Batch, Engine};
 use cairnlog_tlog::SharedWriter;
 use cairnlog_verify::entry::{Body, Digest};
 use cairnlog_verify::event::Attribute;
-use cairnlog_verify::name;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use crate::class::Class;
 use crate::error::LedgerError;
 use crate::handles::{Clock, Random};
 use crate::inflight::InFlight;
-use crate::limits::{CLASSES_MAX, SOURCES_MAX};
-use crate::manifest::Manifest;
-use crate::pipeline::{NO_CLASS, Pipeline};
-use crate::prepared::Prepared;
+use crate::pipeline::Pipeline;
+use crate::read::Opener;
 use crate::redact::Redactor;
-use crate::registry::{Loaded, Registry};
-use crate::said::PluginSaid;
-use crate::seen::{Window, Windows};
-use crate::source::{SourceInfo, SourceSpec};
-use crate::worker::{Draft, Sealer};
+use crate::registry::Registry;
+use crate::seen::Windows;
+use crate::source::SourceInfo;
+use crate::task::{lost, off_thread};
+use crate::times::Times;
+use crate::worker::{Draft, Sealed, Sealer};
 
 /// What all logs of a server share.
 pub(crate) struct Shared {
@@ -38,6 +41,15 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     /// One permit a core: chunks of all requests take turns.
     pub(crate) workers: Arc<Semaphore>,
+    pub(crate) times: Arc<Times>,
+}
+
+impl Shared {
+    /// Writes rows that no entry goes with.
+    pub(crate) async fn commit(&self, batch: Batch) -> Result<(), LedgerError> {
+        let writer = self.writer.current().await;
+        Ok(self.engine.commit(&writer, batch).await?)
+    }
 }
 
 /// A log that records go into and are read from.
@@ -53,7 +65,10 @@ pub struct Log {
     sources: RwLock<BTreeMap<String, Bound>>,
     classes: RwLock<Arc<BTreeMap<String, Class>>>,
     windows: RwLock<Option<Windows>>,
-    inflight: InFlight,
+    inflight: Arc<InFlight>,
+    /// Deletes the `seen` rows of days that are over.
+    forgetting: Mutex<Option<JoinHandle<()>>>,
+    opener: Opener,
     /// Changes of sources and classes come one after the other.
     changing: tokio::sync::Mutex<()>,
 }
@@ -120,7 +135,8 @@ impl Log {
     ) -> Result<Self, LedgerError> {
         let sealer = Sealer::new(row.origin.clone(), Arc::clone(&keys), Arc::clone(&shared.random));
         let redactor = Arc::new(Redactor::new(keys.pseudonym_key(), Arc::clone(&shared.random)));
-        let classes = RwLock::new(Arc::new(load_classes(shared.engine.as_ref(), id).await?));
+        let classes = RwLock::new(Arc::new(classes::load(shared.engine.as_ref(), id).await?));
+        let opener = Opener::new(Arc::clone(&keys), &row.origin);
         let log = Self {
             id,
             row,
@@ -133,7 +149,9 @@ impl Log {
             sources: RwLock::default(),
             classes,
             windows: RwLock::default(),
-            inflight: InFlight::default(),
+            inflight: Arc::default(),
+            forgetting: Mutex::default(),
+            opener,
             changing: tokio::sync::Mutex::default(),
         };
         log.load_sources().await?;
@@ -162,6 +180,12 @@ impl Log {
         self.id
     }
 
+    /// Takes no more writes, commits what waits, and returns when all is done.
+    pub(crate) async fn shutdown(&self) {
+        self.tree.shutdown().await;
+        self.stop_forgetting().await;
+    }
+
     pub(crate) fn origin(&self) -> &str {
         &self.row.origin
     }
@@ -170,17 +194,19 @@ impl Log {
         self.shared.engine.as_ref()
     }
 
-    /// Writes rows that no entry goes with.
-    pub(crate) async fn commit(&self, batch: Batch) -> Result<(), LedgerError> {
-        let writer = self.shared.writer.current().await;
-        Ok(self.engine().commit(&writer, batch).await?)
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn opener(&self) -> &Opener {
+        &self.opener
     }
 
     pub(crate) fn keys(&self) -> &Arc<LogKeys> {
         &self.keys
     }
 
-    pub(crate) fn inflight(&self) -> &InFlight {
+    pub(crate) fn inflight(&self) -> &Arc<InFlight> {
         &self.inflight
     }
 
@@ -198,7 +224,7 @@ impl Log {
             host: self.shared.host.clone(),
             pipeline,
             redactor: Arc::clone(&self.redactor),
-            classes: Arc::clone(&self.classes.read().unwrap_or_else(PoisonError::into_inner)),
+            classes: self.read_classes(),
             sealer: self.sealer.clone(),
             random: Arc::clone(&self.shared.random),
         })
@@ -223,7 +249,7 @@ impl Log {
         }
         let mut results = Vec::new();
         for task in running {
-            results.extend(task.await.map_err(LedgerError::internal)??);
+            results.extend(task.await.map_err(|gone| lost(&gone))??);
         }
         Ok(results)
     }
@@ -238,5 +264,14 @@ pub(crate) fn draft(received_ms: u64, body: Body, attributes: Vec<Attribute>) ->
         raw_salt: None,
         retention: None,
         quarantined: None,
+    }
+}
+
+impl Sealer {
+    /// Seals drafts of the log's own making off the async threads; one that can't be sealed fails them all.
+    pub(crate) async fn seal_all(&self, drafts: Vec<Draft>) -> Result<Vec<Sealed>, LedgerError> {
+        let sealer = self.clone();
+        let outcomes = off_thread(move || sealer.seal(drafts)).await?.map_err(LedgerError::internal)?;
+        outcomes.into_iter().collect::<Result<_, _>>().map_err(LedgerError::internal)
     }
 }

@@ -2,24 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
+use cairnlog_store::secrets::LogKeys;
 use cairnlog_store::{Family, layout};
 use cairnlog_verify::Hash;
 use cairnlog_verify::entry::{self, Body, Digest};
 use cairnlog_verify::event::{Attribute, Event};
-use cairnlog_verify::field;
+use cairnlog_verify::field::{self, RecordKey};
 use cairnlog_verify::tree;
 use cairnlog_verify::value::Value;
 
 use crate::class::{Class, Trigger};
 use crate::error::LedgerError;
+use crate::limits::RECORDS_OPENED;
 use crate::log::Log;
 use crate::payload::{Payload, RedactionNote};
+use crate::task::off_thread;
 use crate::worker::RECEIVED;
 use crate::wrap::{Page, page_of};
 
 /// An entry opened: what it says.
-#[derive(Clone, Debug)]
+///
+/// `Debug` shows where it stands, never what it says.
+#[derive(Clone)]
 pub struct Record {
     /// Its index.
     pub index: u64,
@@ -66,6 +72,21 @@ pub(crate) struct Opened {
     pub(crate) payload: Payload,
 }
 
+/// The rows of one entry, as they are stored.
+struct Rows {
+    index: u64,
+    entry: Vec<u8>,
+    payload: Vec<u8>,
+    key: Vec<u8>,
+}
+
+/// Opens entries of one log. Blocks: it is all cryptography.
+#[derive(Clone)]
+pub(crate) struct Opener {
+    keys: Arc<LogKeys>,
+    origin: Arc<str>,
+}
+
 impl Log {
     /// One entry of any kind, opened.
     ///
@@ -80,8 +101,35 @@ impl Log {
         opened.pop().map(Record::from).ok_or_else(|| damaged(index, "it has no payload"))
     }
 
-    /// Opens several entries, which must be in the published tree. The answer has their order.
+    /// Opens several entries, [`RECORDS_OPENED`](crate::limits::RECORDS_OPENED) at most, which must be in the published
+    /// tree. The answer has their order.
     pub(crate) async fn open_all(&self, indices: &[u64]) -> Result<Vec<Opened>, LedgerError> {
+        let (rows, opener) = (self.rows(indices).await?, self.opener().clone());
+        off_thread(move || opener.open(&rows)).await?
+    }
+
+    /// The times of several records, in their order; those that are not remembered are opened for it.
+    pub(crate) async fn times_of(&self, indices: Vec<u64>) -> Result<Vec<i64>, LedgerError> {
+        let (times, id) = (Arc::clone(&self.shared().times), self.id());
+        let (indices, mut found) = off_thread(move || {
+            let found = times.get(id, &indices);
+            (indices, found)
+        })
+        .await?;
+        let unknown: Vec<usize> = (0..found.len()).filter(|&place| found[place].is_none()).collect();
+        for part in unknown.chunks(RECORDS_OPENED) {
+            let wanted: Vec<u64> = part.iter().map(|&place| indices[place]).collect();
+            let (rows, opener) = (self.rows(&wanted).await?, self.opener().clone());
+            let times = off_thread(move || opener.times(&rows)).await??;
+            self.shared().times.remember(id, wanted.into_iter().zip(times.iter().copied()));
+            for (&place, time_ms) in part.iter().zip(times) {
+                found[place] = Some(time_ms);
+            }
+        }
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn rows(&self, indices: &[u64]) -> Result<Vec<Rows>, LedgerError> {
         let id = self.id();
         let rows = async |family, key: fn(u32, u64) -> Vec<u8>| {
             self.engine().multi_get(family, indices.iter().map(|index| key(id, *index)).collect()).await
@@ -89,55 +137,86 @@ impl Log {
         let entries = rows(Family::Entries, layout::entry_key).await?;
         let payloads = rows(Family::Payloads, layout::payload_key).await?;
         let keys = rows(Family::Keys, layout::record_key_key).await?;
-        let mut pages = BTreeMap::new();
         let all = indices.iter().zip(entries).zip(payloads).zip(keys);
-        all.map(|(((index, entry), payload), key)| {
-            let (Some(entry), Some(payload), Some(key)) = (entry, payload, key) else {
-                return Err(damaged(*index, "a row of it is missing"));
-            };
-            self.open_one(*index, &entry, &payload, &key, &mut pages)
+        all.map(|(((&index, entry), payload), key)| match (entry, payload, key) {
+            (Some(entry), Some(payload), Some(key)) => Ok(Rows { index, entry, payload, key }),
+            _ => Err(damaged(index, "a row of it is missing")),
         })
         .collect()
     }
+}
 
-    fn open_one(
+impl Opener {
+    pub(crate) fn new(keys: Arc<LogKeys>, origin: &str) -> Self {
+        Self { keys, origin: origin.into() }
+    }
+
+    /// Opens entries and checks each payload against what the entry commits to.
+    fn open(&self, rows: &[Rows]) -> Result<Vec<Opened>, LedgerError> {
+        let mut pages = BTreeMap::new();
+        rows.iter()
+            .map(|rows| {
+                let index = rows.index;
+                let (leaf_hash, key, payload) = self.unseal(rows, &mut pages)?;
+                let entry = entry::Entry::parse(&rows.entry).map_err(|error| damaged(index, error))?;
+                let commitment = field::commit(&key, &self.origin, &payload.attributes)
+                    .map_err(|error| damaged(index, error))?;
+                if commitment.fields != entry.fields || commitment.count != entry.count {
+                    return Err(damaged(index, "its payload is not what the entry commits to"));
+                }
+                Ok(Opened { index, leaf_hash, entry, payload })
+            })
+            .collect()
+    }
+
+    /// The times of records, to order them by; they are not shown to anyone before [`Opener::open`] has checked them.
+    fn times(&self, rows: &[Rows]) -> Result<Vec<i64>, LedgerError> {
+        let mut pages = BTreeMap::new();
+        rows.iter().map(|rows| Ok(time_ms(&self.unseal(rows, &mut pages)?.2))).collect()
+    }
+
+    fn unseal(
         &self,
-        index: u64,
-        entry: &[u8],
-        payload: &[u8],
-        key: &[u8],
+        rows: &Rows,
         pages: &mut BTreeMap<u32, Page>,
-    ) -> Result<Opened, LedgerError> {
+    ) -> Result<(Hash, RecordKey, Payload), LedgerError> {
+        let Rows { index, entry, payload, key } = rows;
         let leaf_hash = tree::leaf_hash(entry);
-        let entry = entry::Entry::parse(entry).map_err(|error| damaged(index, error))?;
-        let id = page_of(key).map_err(|error| damaged(index, error))?;
+        let id = page_of(key).map_err(|error| damaged(*index, error))?;
         let page = match pages.entry(id) {
             Entry::Occupied(page) => page.into_mut(),
             Entry::Vacant(place) => {
-                let key = self
-                    .keys()
+                let page_key = self
+                    .keys
                     .page(id)
-                    .ok_or_else(|| damaged(index, "the key of its page is not in the keyring"))?;
-                place.insert(Page::new(id, key.as_bytes()))
+                    .ok_or_else(|| damaged(*index, "the key of its page is not in the keyring"))?;
+                place.insert(Page::new(id, page_key.as_bytes()))
             }
         };
         let record_key =
-            page.unwrap(self.origin(), &leaf_hash, key).map_err(|error| damaged(index, error))?;
-        let payload = Payload::open(&record_key, self.origin(), &leaf_hash, payload)
-            .map_err(|error| damaged(index, error))?;
-        let commitment = field::commit(&record_key, self.origin(), &payload.attributes)
-            .map_err(|error| damaged(index, error))?;
-        if commitment.fields != entry.fields || commitment.count != entry.count {
-            return Err(damaged(index, "its payload is not what the entry commits to"));
-        }
-        Ok(Opened { index, leaf_hash, entry, payload })
+            page.unwrap(&self.origin, &leaf_hash, key).map_err(|error| damaged(*index, error))?;
+        let payload = Payload::open(&record_key, &self.origin, &leaf_hash, payload)
+            .map_err(|error| damaged(*index, error))?;
+        Ok((leaf_hash, record_key, payload))
     }
 }
 
 impl Opened {
-    /// The event's time for ordering: its own, or that of receipt where it has none.
+    /// The event's time for ordering.
     pub(crate) fn time_ms(&self) -> i64 {
-        integer(&self.payload, "time").unwrap_or_else(|| self.received_ms())
+        time_ms(&self.payload)
+    }
+
+    /// Roughly the bytes that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let bytes = |attribute: &Attribute| {
+            attribute.path.len()
+                + match &attribute.value {
+                    Value::Text(text) => text.len(),
+                    _ => 8,
+                }
+        };
+        self.payload.attributes.iter().map(bytes).sum()
     }
 
     /// The source, where the entry has one.
@@ -149,7 +228,7 @@ impl Opened {
     }
 
     fn received_ms(&self) -> i64 {
-        integer(&self.payload, RECEIVED).unwrap_or_default()
+        received_ms(&self.payload)
     }
 }
 
@@ -172,6 +251,12 @@ impl From<Opened> for Record {
             retention,
             pipeline,
         }
+    }
+}
+
+impl std::fmt::Debug for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Record").field("index", &self.index).field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 
@@ -203,6 +288,15 @@ fn kept(payload: &Payload, received_ms: u64) -> Option<Kept> {
         basis: class.basis,
         trigger,
     })
+}
+
+/// An event's own time, or that of receipt where it has none.
+fn time_ms(payload: &Payload) -> i64 {
+    integer(payload, "time").unwrap_or_else(|| received_ms(payload))
+}
+
+fn received_ms(payload: &Payload) -> i64 {
+    integer(payload, RECEIVED).unwrap_or_default()
 }
 
 fn integer(payload: &Payload, path: &str) -> Option<i64> {

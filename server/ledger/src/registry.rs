@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::LedgerError;
 use crate::limits::PLUGINS_MAX;
+use crate::task::off_thread;
 
 /// What is known of an uploaded plugin. Name, version and summary are the component's own words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,8 +51,8 @@ pub(crate) struct Registry {
     writer: SharedWriter,
     host: Host,
     by_digest: RwLock<BTreeMap<Digest, Loaded>>,
-    /// Uploads and deletions come one after the other.
-    changing: tokio::sync::Mutex<()>,
+    /// Uploads and deletions come one after the other, and none while sources are being bound.
+    changing: tokio::sync::RwLock<()>,
 }
 
 impl Registry {
@@ -61,28 +62,20 @@ impl Registry {
         writer: SharedWriter,
         host: Host,
     ) -> Result<Self, LedgerError> {
-        let scan = Scan {
-            family: Family::Plugins,
-            from: Vec::new(),
-            to: Vec::new(),
-            reverse: false,
-            limit: PLUGINS_MAX,
-        };
-        let rows = engine.scan(scan).await?;
         let mut by_digest = BTreeMap::new();
-        for (key, value) in rows {
-            let (info, wasm) = parse_row(&key, &value)?;
-            let plugin = load(&host, wasm.into()).await?.map_err(|refused| {
-                LedgerError::Internal(format!("stored plugin {} no longer loads: {refused}", info.digest))
-            })?;
-            by_digest.insert(info.digest, Loaded { info, plugin });
+        let mut from = Vec::new();
+        // One at a time: all of them at once are gigabytes.
+        while let Some((key, row)) = engine.scan(one_from(from)).await?.pop() {
+            let loaded = load_row(&host, &key, &row).await?;
+            by_digest.insert(loaded.info.digest, loaded);
+            from = [key.as_slice(), &[0]].concat();
         }
         Ok(Self {
             engine,
             writer,
             host,
             by_digest: RwLock::new(by_digest),
-            changing: tokio::sync::Mutex::default(),
+            changing: tokio::sync::RwLock::default(),
         })
     }
 
@@ -93,8 +86,9 @@ impl Registry {
         by: &str,
         now_ms: u64,
     ) -> Result<(PluginInfo, bool), LedgerError> {
-        let digest = Digest(Sha256::digest(&wasm).into());
-        let _changing = self.changing.lock().await;
+        let bytes = wasm.clone();
+        let digest = Digest(off_thread(move || Sha256::digest(&bytes).into()).await?);
+        let _changing = self.changing.write().await;
         if let Some(known) = self.get(&digest) {
             return Ok((known.info, false));
         }
@@ -132,7 +126,7 @@ impl Registry {
         digest: &Digest,
         in_use: impl Fn() -> Option<LedgerError>,
     ) -> Result<(), LedgerError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.changing.write().await;
         if let Some(objection) = in_use() {
             return Err(objection);
         }
@@ -144,6 +138,11 @@ impl Registry {
         self.engine.commit(&self.writer.current().await, batch).await?;
         self.write(|plugins| plugins.remove(digest));
         Ok(())
+    }
+
+    /// While this is held no plugin goes.
+    pub(crate) async fn keep(&self) -> tokio::sync::RwLockReadGuard<'_, ()> {
+        self.changing.read().await
     }
 
     /// The plugin of this digest.
@@ -188,6 +187,18 @@ impl Registry {
     }
 }
 
+fn one_from(from: Vec<u8>) -> Scan {
+    Scan { family: Family::Plugins, from, to: Vec::new(), reverse: false, limit: 1 }
+}
+
+async fn load_row(host: &Host, key: &[u8], row: &[u8]) -> Result<Loaded, LedgerError> {
+    let (info, wasm) = parse_row(key, row)?;
+    let plugin = load(host, wasm.into()).await?.map_err(|refused| {
+        LedgerError::Internal(format!("stored plugin {} no longer loads: {refused}", info.digest))
+    })?;
+    Ok(Loaded { info, plugin })
+}
+
 fn unknown(named: &str) -> LedgerError {
     LedgerError::NotFound(format!("there is no plugin {named:?} here; upload it with `cairnlog plugin push`"))
 }
@@ -198,7 +209,7 @@ async fn load(
     wasm: Bytes,
 ) -> Result<Result<Arc<Plugin>, cairnlog_host::InvalidPlugin>, LedgerError> {
     let host = host.clone();
-    tokio::task::spawn_blocking(move || host.load(&wasm)).await.map_err(LedgerError::internal)
+    off_thread(move || host.load(&wasm)).await
 }
 
 fn describe(plugin: &Plugin, digest: Digest, size: usize, by: &str, now_ms: u64) -> PluginInfo {

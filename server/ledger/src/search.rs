@@ -1,24 +1,31 @@
 //! Search: by source, actor, action, class, status, resource, address and event time.
 //!
-//! Each filter names, month by month, rows of indices; what stands in all filters' rows is a candidate.
-//! The `times` rows then give the candidates in order of the hour of their event, and the opened payload
-//! decides: a token is eight bytes, and two values may share one. Only as many records are opened as the
-//! page needs, and those of its last hour.
+//! Index rows only say where to look: the opened payload decides, for a token is eight bytes and two values may share
+//! one. A filter whose rows are few is read whole, and its records are opened. Where all filters are wide, or there is
+//! none, the `times` rows are walked hour by hour in the order of the search, and what a submission has in an hour is
+//! cut down to what its rows of each filter list, which are found by the submission's first index.
+//!
+//! Records of an hour are put in order by their event times, which are opened once and then remembered; of the rest no
+//! more are opened than the page needs. A walk that finds little ends with a cursor after a bounded number of rows.
 
-use std::collections::HashSet;
-
-use cairnlog_store::{Family, Scan, layout};
+mod filters;
+mod hours;
 
 use crate::error::LedgerError;
-use crate::index::{Field, Tokens, fold, read_indices, values};
-use crate::limits::{HOUR_RECORDS_OPENED, POSTING_ROWS_MAX, TIME_ROWS_READ};
+use crate::index::{Field, fold, values};
+use crate::limits::{PAGE_BYTES_MAX, RECORDS_OPENED};
 use crate::log::Log;
 use crate::read::{Opened, Record};
+use crate::task::off_thread;
+use filters::Filters;
+use hours::Hours;
 
 const HOUR_MS: i64 = 3_600_000;
 
 /// What is looked for. Filters match whole values as kept, folded.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// It has no `Debug`: what is looked for may be a person.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Search {
     /// The source's name.
     pub source: Option<String>,
@@ -52,22 +59,31 @@ pub enum Order {
     Descending,
 }
 
-/// Where a list goes on: behind this record.
+/// Where a list goes on: behind this place, at which there need not be a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// Its event time.
+    /// An event time.
     pub time_ms: i64,
-    /// Its index.
+    /// An index.
     pub index: u64,
 }
 
 /// A page of records.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// The records, in order.
+    /// The records, in order; perhaps fewer than were asked for, though there are more.
     pub records: Vec<Record>,
-    /// Where the next page starts, if there is more.
+    /// Where the next page starts, if there may be more.
     pub next: Option<Position>,
+}
+
+/// The part of the order of time that a page is taken from.
+#[derive(Clone, Copy)]
+struct Span {
+    from_ms: Option<i64>,
+    to_ms: Option<i64>,
+    after: Option<Position>,
+    order: Order,
 }
 
 impl Search {
@@ -84,33 +100,44 @@ impl Search {
         all.into_iter().filter_map(|(field, value)| Some((field, value.as_deref()?)))
     }
 
-    /// Whether an opened record is what is looked for.
+    /// Whether an opened record has what is looked for.
     fn matches(&self, opened: &Opened) -> bool {
-        let time_ms = opened.time_ms();
-        let in_time =
-            self.from_ms.is_none_or(|from| time_ms >= from) && self.to_ms.is_none_or(|to| time_ms < to);
         let source = opened.source().unwrap_or_default();
-        in_time
-            && self.filters().all(|(field, wanted)| {
-                let wanted = fold(wanted);
-                values(source, &opened.payload.attributes)
-                    .any(|(of, value)| of == field && fold(&value) == wanted)
-            })
+        self.filters().all(|(field, wanted)| {
+            let wanted = fold(wanted);
+            values(source, &opened.payload.attributes)
+                .any(|(of, value)| of == field && fold(&value) == wanted)
+        })
+    }
+}
+
+impl Span {
+    fn holds(&self, position: Position) -> bool {
+        let is_behind = |after| match self.order {
+            Order::Ascending => position > after,
+            Order::Descending => position < after,
+        };
+        self.from_ms.is_none_or(|from| position.time_ms >= from)
+            && self.to_ms.is_none_or(|to| position.time_ms < to)
+            && self.after.is_none_or(is_behind)
     }
 
-    /// Whether `position` comes after `other` in this order.
-    fn is_behind(&self, position: Position, other: Position) -> bool {
-        match self.order {
-            Order::Ascending => position > other,
-            Order::Descending => position < other,
+    /// Records with these times that lie within, in order.
+    fn sorted(&self, indices: Vec<u64>, times: Vec<i64>) -> Vec<u64> {
+        let all = indices.into_iter().zip(times).map(|(index, time_ms)| Position { time_ms, index });
+        let mut positions: Vec<Position> = all.filter(|position| self.holds(*position)).collect();
+        positions.sort_unstable();
+        if self.order == Order::Descending {
+            positions.reverse();
         }
+        positions.into_iter().map(|position| position.index).collect()
     }
 
     /// The hours to look through, first and last, inclusive; as they stand in row keys.
-    fn hours(&self, after: Option<Position>) -> (u32, u32) {
+    fn hours(&self) -> (u32, u32) {
         let hour = |ms: i64| u32::try_from(ms.max(0) / HOUR_MS).unwrap_or(u32::MAX);
         let (mut first, mut last) = (self.from_ms.map_or(0, hour), self.to_ms.map_or(u32::MAX, hour));
-        if let Some(after) = after {
+        if let Some(after) = self.after {
             match self.order {
                 Order::Ascending => first = first.max(hour(after.time_ms)),
                 Order::Descending => last = last.min(hour(after.time_ms)),
@@ -118,179 +145,135 @@ impl Search {
         }
         (first, last)
     }
+
+    /// The place behind all records of an hour; none behind the last hour.
+    fn end_of(&self, hour: u32) -> Option<Position> {
+        let start_ms = i64::from(hour) * HOUR_MS;
+        match self.order {
+            Order::Ascending if hour == u32::MAX => None,
+            Order::Ascending => Some(Position { time_ms: start_ms + HOUR_MS, index: 0 }),
+            // Hour 0 has all that is older, too.
+            Order::Descending if hour == 0 => None,
+            Order::Descending => Some(Position { time_ms: start_ms - 1, index: u64::MAX }),
+        }
+    }
 }
 
 impl Log {
     /// A page of records, behind `after`.
     ///
     /// # Errors
-    /// [`LedgerError`]: filters that match too much at once, a record that does not open, the store.
+    /// [`LedgerError`]: a record that does not open, or the store.
     pub async fn search(
         &self,
         search: &Search,
         after: Option<Position>,
         limit: usize,
     ) -> Result<Found, LedgerError> {
+        let Search { from_ms, to_ms, order, .. } = *search;
+        let span = Span { from_ms, to_ms, after, order };
         let size = self.tree().head().checkpoint.size;
-        let candidates = self.candidates(search).await?;
-        let mut hours = Hours::new(self, search, after, size, candidates);
-        let mut page: Vec<Opened> = Vec::new();
-        // One more than asked for tells whether there is a next page.
-        while page.len() <= limit {
-            let Some(indices) = hours.next().await? else { break };
-            page.extend(self.open_hour(search, after, &indices, limit + 1 - page.len()).await?);
+        let mut page = Page { log: self, search, span, limit, opened: Vec::new(), bytes: 0, is_full: false };
+        let filters = Filters::read(self, search, size).await?;
+        if let Some(indices) = filters.few(self).await? {
+            page.add(indices).await?;
+            return Ok(page.end(None));
         }
-        let more = page.len() > limit;
-        page.truncate(limit);
-        let next = page.last().filter(|_| more).map(position);
-        Ok(Found { records: page.into_iter().map(Record::from).collect(), next })
-    }
-
-    /// The first `wanted` matching records of one hour, in order.
-    async fn open_hour(
-        &self,
-        search: &Search,
-        after: Option<Position>,
-        indices: &[u64],
-        wanted: usize,
-    ) -> Result<Vec<Opened>, LedgerError> {
-        let mut found: Vec<Opened> = Vec::new();
-        for part in indices.chunks(HOUR_RECORDS_OPENED) {
-            let opened = self.open_all(part).await?;
-            let matching = opened.into_iter().filter(|opened| {
-                search.matches(opened) && after.is_none_or(|after| search.is_behind(position(opened), after))
-            });
-            found.extend(matching);
-            found.sort_by_key(position);
-            if search.order == Order::Descending {
-                found.reverse();
+        let mut hours = Hours::new(self, &span, size, &filters);
+        while let Some((hour, indices)) = hours.next().await? {
+            page.add(indices).await?;
+            if page.is_full {
+                break;
             }
-            // What is beyond the page need not stay in memory; later parts may still push others out.
-            found.truncate(wanted);
-        }
-        Ok(found)
-    }
-
-    /// The indices that stand in the rows of every filter; none where nothing is filtered.
-    async fn candidates(&self, search: &Search) -> Result<Option<HashSet<u64>>, LedgerError> {
-        let mut candidates: Option<HashSet<u64>> = None;
-        for (field, value) in search.filters() {
-            let indices = self.indices_of(field, value).await?;
-            candidates = Some(match candidates {
-                None => indices,
-                Some(before) => before.intersection(&indices).copied().collect(),
-            });
-        }
-        Ok(candidates)
-    }
-
-    /// All indices under a value's tokens, over all months that have a key.
-    async fn indices_of(&self, field: Field, value: &str) -> Result<HashSet<u64>, LedgerError> {
-        let mut indices = HashSet::new();
-        for month in self.keys().index_months() {
-            let Some(key) = self.keys().existing_index_key(month) else { continue };
-            let term = Tokens::new(key.as_bytes()).term(field, value);
-            let prefix = layout::posting_prefix(self.id(), term.field, term.token.0);
-            let rows = self.engine().scan(Scan::prefix(Family::Postings, prefix, POSTING_ROWS_MAX)).await?;
-            if rows.len() == POSTING_ROWS_MAX {
-                return Err(LedgerError::BadRequest(format!(
-                    "the filter {} matches too much to be searched at once; add a narrower one",
-                    field.name()
-                )));
-            }
-            for (key, row) in rows {
-                let first = layout::parse_posting_first(&key).ok_or_else(damaged)?;
-                indices.extend(read_indices(first, &row).map_err(|_| damaged())?);
+            if hours.is_tired() {
+                return Ok(page.end(span.end_of(hour)));
             }
         }
-        Ok(indices)
+        Ok(page.end(None))
     }
 }
 
-/// Walks the hours of a search in order, giving each hour's indices at once.
-struct Hours<'a> {
+/// A page as it fills.
+struct Page<'a> {
     log: &'a Log,
     search: &'a Search,
-    size: u64,
-    candidates: Option<HashSet<u64>>,
-    from: Vec<u8>,
-    to: Vec<u8>,
-    done: bool,
-    /// Rows read and not yet given, in order: hour and indices.
-    rows: std::collections::VecDeque<(u32, Vec<u64>)>,
+    span: Span,
+    limit: usize,
+    opened: Vec<Opened>,
+    bytes: usize,
+    /// Whether a further match was seen.
+    is_full: bool,
 }
 
-impl<'a> Hours<'a> {
-    fn new(
-        log: &'a Log,
-        search: &'a Search,
-        after: Option<Position>,
-        size: u64,
-        candidates: Option<HashSet<u64>>,
-    ) -> Self {
-        let (first, last) = search.hours(after);
-        let from = layout::time_key(log.id(), first, 0);
-        let to = match last.checked_add(1) {
-            Some(end) => layout::time_key(log.id(), end, 0),
-            None => layout::prefix_end(layout::log_key(log.id())),
-        };
-        let done = first > last || candidates.as_ref().is_some_and(HashSet::is_empty);
-        Self { log, search, size, candidates, from, to, done, rows: std::collections::VecDeque::new() }
-    }
-
-    /// The indices of the next hour that has any.
-    async fn next(&mut self) -> Result<Option<Vec<u64>>, LedgerError> {
-        loop {
-            // An hour is whole once a row of the next hour, or the end, has been read.
-            while !self.done && self.rows.front().map(|row| row.0) == self.rows.back().map(|row| row.0) {
-                self.read().await?;
+impl Page<'_> {
+    /// Adds what matches of some records, all of which lie behind those added before.
+    async fn add(&mut self, indices: Vec<u64>) -> Result<(), LedgerError> {
+        let times = self.log.times_of(indices.clone()).await?;
+        let span = self.span;
+        let sorted = off_thread(move || span.sorted(indices, times)).await?;
+        let mut rest = sorted.as_slice();
+        while !rest.is_empty() && !self.is_full {
+            // One more than asked for tells whether there is a next page.
+            let wanted = self.limit.saturating_sub(self.opened.len()).saturating_add(1);
+            let (part, others) = rest.split_at(rest.len().min(wanted).min(RECORDS_OPENED));
+            rest = others;
+            for opened in self.log.open_all(part).await? {
+                self.push(opened);
             }
-            let Some((hour, mut indices)) = self.rows.pop_front() else { return Ok(None) };
-            while self.rows.front().is_some_and(|row| row.0 == hour) {
-                indices.extend(self.rows.pop_front().into_iter().flat_map(|row| row.1));
-            }
-            if !indices.is_empty() {
-                indices.sort_unstable();
-                return Ok(Some(indices));
-            }
-        }
-    }
-
-    async fn read(&mut self) -> Result<(), LedgerError> {
-        let reverse = self.search.order == Order::Descending;
-        let scan = Scan {
-            family: Family::Times,
-            from: self.from.clone(),
-            to: self.to.clone(),
-            reverse,
-            limit: TIME_ROWS_READ,
-        };
-        let rows = self.log.engine().scan(scan).await?;
-        self.done = rows.len() < TIME_ROWS_READ;
-        if let Some((last, _)) = rows.last() {
-            if reverse {
-                self.to.clone_from(last);
-            } else {
-                self.from = [last.as_slice(), &[0]].concat();
-            }
-        }
-        for (key, row) in rows {
-            let (hour, first) = layout::parse_period_key(&key).ok_or_else(damaged)?;
-            let mut indices = read_indices(first, &row).map_err(|_| damaged())?;
-            // Beyond the published tree nothing is shown.
-            indices.retain(|index| {
-                *index < self.size && self.candidates.as_ref().is_none_or(|only| only.contains(index))
-            });
-            self.rows.push_back((hour, indices));
         }
         Ok(())
     }
+
+    fn push(&mut self, opened: Opened) {
+        if self.is_full || !self.search.matches(&opened) {
+            return;
+        }
+        if self.opened.len() == self.limit || self.bytes > PAGE_BYTES_MAX {
+            self.is_full = true;
+            return;
+        }
+        self.bytes += opened.bytes();
+        self.opened.push(opened);
+    }
+
+    /// The page, and where the next one starts: behind its last record where that is known not to be the last of all,
+    /// else at `next`.
+    fn end(self, next: Option<Position>) -> Found {
+        let last = self.opened.last().filter(|_| self.is_full);
+        let next = last.map(|last| Position { time_ms: last.time_ms(), index: last.index }).or(next);
+        Found { records: self.opened.into_iter().map(Record::from).collect(), next }
+    }
 }
 
-fn position(opened: &Opened) -> Position {
-    Position { time_ms: opened.time_ms(), index: opened.index }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn damaged() -> LedgerError {
-    LedgerError::Internal("an index row is damaged; the records themselves are not concerned".to_owned())
+    #[test]
+    fn a_walk_goes_on_behind_an_hour_and_not_in_it() {
+        for hour in [0, 1, 490_000, u32::MAX] {
+            for order in [Order::Ascending, Order::Descending] {
+                let span = Span { from_ms: None, to_ms: None, after: None, order };
+                let Some(end) = span.end_of(hour) else { continue };
+                let next = Span { after: Some(end), ..span };
+                let (first, last) = next.hours();
+                let start_ms = i64::from(hour) * HOUR_MS;
+                let at = |time_ms, index| next.holds(Position { time_ms, index });
+                assert!(!at(start_ms, 1) && !at(start_ms + HOUR_MS - 1, u64::MAX - 1));
+                match order {
+                    Order::Ascending => assert!(first == hour + 1 && at(start_ms + HOUR_MS, 1)),
+                    Order::Descending => assert!(last == hour - 1 && at(start_ms - 1, u64::MAX - 1)),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn hours_of_times_that_no_calendar_has() {
+        let span = |from_ms, to_ms| Span { from_ms, to_ms, after: None, order: Order::Ascending };
+        assert_eq!(span(None, None).hours(), (0, u32::MAX));
+        assert_eq!(span(Some(i64::MIN), Some(i64::MAX)).hours(), (0, u32::MAX));
+        assert_eq!(span(Some(HOUR_MS), Some(HOUR_MS - 1)).hours(), (1, 0));
+        assert_eq!(span(Some(-1), Some(HOUR_MS)).hours(), (0, 1));
+    }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod files;
+mod site;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,105 +11,7 @@ use std::process::{Command, Stdio};
 use cairnlog_tests::{ADMIN_TOKEN, Server, paths, web};
 use files::FileServer;
 use serde_json::Value;
-
-/// How a command ended.
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ran {
-    /// Stdout as JSON, of a command that ended well.
-    fn json(&self) -> Value {
-        assert_eq!(self.code, Some(0), "{}", self.stderr);
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
-    }
-
-    /// That it ended with this code, saying why on stderr in at most two lines, and nothing on stdout.
-    fn refused(&self, code: i32, words: &str) {
-        assert_eq!(self.code, Some(code), "{} {}", self.stdout, self.stderr);
-        assert!(self.stderr.contains(words), "no {words}: {}", self.stderr);
-        assert!(self.stderr.lines().count() <= 2, "{}", self.stderr);
-        assert_eq!(self.stdout, "");
-    }
-}
-
-fn run(environment: &[(&str, &str)], arguments: &[&str]) -> Ran {
-    let mut command = Command::new(paths::binary());
-    command.args(arguments).env_clear().envs(environment.iter().copied()).current_dir(paths::root());
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    let ran = Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
-    let coloured = |text: &str| text.contains('\u{1b}');
-    assert!(!coloured(&ran.stdout) && !coloured(&ran.stderr), "colours into a pipe: {arguments:?}");
-    assert!(!ran.stdout.contains(ADMIN_TOKEN) && !ran.stderr.contains(ADMIN_TOKEN), "{arguments:?}");
-    ran
-}
-
-/// A server, and commands that talk to its log `hr`.
-struct Site {
-    server: Server,
-    dir: tempfile::TempDir,
-}
-
-impl Site {
-    fn new() -> Self {
-        Self { server: Server::start(), dir: tempfile::tempdir().unwrap() }
-    }
-
-    /// With the log `hr` and its source `portal`, made by commands.
-    fn portal() -> Self {
-        let site = Self::new();
-        site.run(&["log", "create", "hr"]).json();
-        site.push(&["web-access", "retention-schedule", "redact-fields"]);
-        let config = site.file("plain.json", r#"{"rules": [{"class": "default"}]}"#);
-        let retention = format!("retention-schedule={config}");
-        site.run(&["source", "set", "portal", "--normalizer", "web-access", "--retention", &retention])
-            .json();
-        site
-    }
-
-    fn push(&self, names: &[&str]) {
-        let files: Vec<String> = names.iter().map(|name| format!("target/plugins/{name}.wasm")).collect();
-        let mut arguments = vec!["plugin", "push"];
-        arguments.extend(files.iter().map(String::as_str));
-        assert_eq!(self.run(&arguments).code, Some(0), "run `make plugins` first");
-    }
-
-    /// Runs a command against the server, with JSON on stdout.
-    fn run(&self, arguments: &[&str]) -> Ran {
-        run(&self.environment(), &[arguments, &["--output", "json"]].concat())
-    }
-
-    fn environment(&self) -> [(&str, &str); 2] {
-        [("CAIRNLOG_SERVER", self.server.url()), ("CAIRNLOG_TOKEN", ADMIN_TOKEN)]
-    }
-
-    fn file(&self, name: &str, text: impl AsRef<[u8]>) -> String {
-        let path = self.dir.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
-    fn ingest(&self, lines: u64) -> Value {
-        let file = self.file("access.log", web::lines(0, lines));
-        self.run(&["ingest", &file, "--source", "portal"]).json()
-    }
-
-    fn key(&self) -> String {
-        let list = self.run(&["log", "list"]).json();
-        list[0]["verifier_key"].as_str().unwrap().to_owned()
-    }
-
-    fn receipt(&self, index: u64) -> String {
-        let path = self.dir.path().join("receipt");
-        let path = path.to_str().unwrap().to_owned();
-        let ran = run(&self.environment(), &["prove", &index.to_string(), "-o", &path]);
-        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-        path
-    }
-}
+use site::{Site, run};
 
 #[test]
 fn the_example_pipelines_are_set_up_and_fed_by_commands_alone() {
@@ -200,7 +103,8 @@ fn search_and_show_print_what_the_server_says() {
     let table = run(&site.environment(), &["show", &(first + 7).to_string()]);
     assert!(table.code == Some(0) && table.stdout.contains("/page/7"), "{}", table.stdout);
     let lines = run(&site.environment(), &["search", "--limit", "5", "--output", "ndjson"]).stdout;
-    assert_eq!(lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).count(), 5);
+    let parsed: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(parsed.len(), 5);
     assert_eq!(site.run(&["search", "--actor", "nobody"]).json(), serde_json::json!([]));
     site.run(&["show", "999999"]).refused(1, "not-found");
 }
@@ -266,12 +170,12 @@ async fn mirror(server: &Server, size: u64) -> BTreeMap<String, Vec<u8>> {
 #[tokio::test]
 async fn a_whole_log_is_verified_and_every_tampering_is_found() {
     let site = Site::portal();
-    let size = site.ingest(600)["tree_size"].as_u64().unwrap();
+    let entries = site.ingest(600)["tree_size"].as_u64().unwrap();
     let key = site.key();
     let verify = |url: &str| run(&[], &["verify", "log", url, "--key", &key, "--output", "json"]);
     let good = verify(&format!("{}/logs/hr", site.server.url())).json();
-    assert_eq!((&good["verdict"], &good["entries"]), (&"good".into(), &size.into()));
-    let files = mirror(&site.server, size).await;
+    assert_eq!((&good["verdict"], &good["entries"]), (&"good".into(), &entries.into()));
+    let files = mirror(&site.server, entries).await;
     let copy = FileServer::start(files.clone());
     assert_eq!(verify(copy.url()).json()["root_hash"], good["root_hash"]);
     for path in files.keys() {

@@ -1,6 +1,7 @@
 //! What becomes of good and bad raw records.
 
-use cairnlog_client::{ContentType, EventStatus};
+use cairnlog_client::ContentType;
+use cairnlog_client::EventStatus::{self, Logged, Quarantined};
 use cairnlog_tests::pipelines::EXAMPLES;
 use cairnlog_tests::{http, pipelines, web};
 use reqwest::Method;
@@ -10,7 +11,7 @@ use super::{plain, portal, send, size};
 
 const EVENTS: &str = "/api/v1/logs/hr/sources/portal/events";
 
-/// Three different CloudTrail records of the examples.
+/// Three different `CloudTrail` records of the examples.
 fn cloudtrail() -> Vec<String> {
     let text = String::from_utf8(EXAMPLES[0].bytes()).unwrap();
     text.lines().take(3).map(str::to_owned).collect()
@@ -24,7 +25,6 @@ async fn a_malformed_line_among_good_ones_is_quarantined_with_its_reason() {
         [good[0].as_str(), "{\"eventID\": \"cut o", good[1].as_str(), "not json at all", good[2].as_str()]
             .join("\n");
     let answer = send(&log, "aws", ContentType::Ndjson, body).await;
-    use EventStatus::{Logged, Quarantined};
     let statuses: Vec<_> = answer.results.iter().map(|row| row.status).collect();
     assert_eq!(statuses, [Logged, Quarantined, Logged, Quarantined, Logged]);
     assert_eq!((answer.accepted, answer.quarantined, answer.duplicates, answer.skipped), (3, 2, 0, 0));
@@ -86,7 +86,6 @@ async fn a_raw_record_too_large_is_quarantined_and_its_neighbours_are_not() {
     let line = web::lines(0, 1);
     let large = "x".repeat((1 << 20) + 1);
     let answer = send(&log, "portal", ContentType::Text, format!("{line}{large}\n{line}")).await;
-    use EventStatus::{Logged, Quarantined};
     let statuses: Vec<_> = answer.results.iter().map(|row| row.status).collect();
     assert_eq!(statuses, [Logged, Quarantined, Logged]);
     let reason = answer.results[1].reason.as_deref().unwrap();
@@ -235,7 +234,7 @@ async fn hostile_records_are_logged_or_quarantined_one_by_one() {
         good.replacen("\"requestParameters\":{", &format!("\"requestParameters\":{{{parameters},"), 1)
     };
     let deep = |depth: usize| format!("\"deep\":{}1{}", "[".repeat(depth), "]".repeat(depth));
-    let wide: String = (0..5_000).map(|number| format!("\"k{number}\":{number},")).collect();
+    let wide = (0..5_000).map(|number| format!("\"k{number}\":{number},")).collect::<Vec<_>>().concat();
     let hostile = [
         with(&deep(20)),
         with(&deep(100)),

@@ -72,7 +72,7 @@ async fn a_plugin_is_named_by_its_bytes_and_comes_back_as_it_went() {
     let server = Server::start();
     for name in PLUGINS {
         let wasm = paths::plugin(name);
-        let digest: String = Sha256::digest(&wasm).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = cairnlog_tests::hex(&Sha256::digest(&wasm));
         let upload =
             || server.request(Method::POST, "/api/v1/plugins").header("content-type", "application/wasm");
         let first = http::json(upload().body(wasm.clone()).send().await.unwrap(), 201).await;

@@ -87,8 +87,8 @@ async fn concurrent_requests_with_one_key_write_once() {
 async fn keys_that_cannot_be_are_refused() {
     let (server, log) = portal().await;
     let before = size(&log).await;
-    let long = "k".repeat(129);
-    for key in ["", "with space", "\u{e9}", &long] {
+    let many = "k".repeat(129);
+    for key in ["", "with space", "\u{e9}", &many] {
         let request = server.request(Method::POST, "/api/v1/logs/hr/sources/portal/events");
         let request = request.header("content-type", "text/plain").header("idempotency-key", key.as_bytes());
         http::problem(request.body(web::lines(0, 1)).send().await.unwrap(), 400, "bad-request").await;
@@ -106,7 +106,7 @@ async fn a_key_may_be_used_again_after_a_request_that_kept_nothing() {
     assert_eq!(keyed(&log, "portal", "key-1", &web::lines(0, 1)).await.unwrap().accepted, 1);
 }
 
-/// Different CloudTrail records of the examples, each with its own id.
+/// Different `CloudTrail` records of the examples, each with its own id.
 fn cloudtrail(records: usize) -> Vec<String> {
     let text = String::from_utf8(EXAMPLES[0].bytes()).unwrap();
     text.lines().take(records).map(str::to_owned).collect()

@@ -244,8 +244,8 @@ async fn health_readiness_and_metrics() {
             text.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("no {start}: {text}"));
         line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
     };
-    let size = size_of(&site).await;
-    assert!((value("cairnlog_tree_size{log=\"hr\"}") - size).abs() < 0.5);
+    let entries = size_of(&site).await;
+    assert!((value("cairnlog_tree_size{log=\"hr\"}") - entries).abs() < 0.5);
     let logged = text
         .lines()
         .find(|line| line.starts_with("cairnlog_raw_records_total") && line.contains("status=\"logged\""))

@@ -53,7 +53,7 @@ async fn an_unknown_member_is_refused_at_every_depth() {
             Method::PUT,
             source,
             with(|pipeline| {
-                pipeline["normalizer"]["on_error"] = json!({"fallback": {"plugin": "x@1", "surprise": 1}})
+                pipeline["normalizer"]["on_error"] = json!({"fallback": {"plugin": "x@1", "surprise": 1}});
             }),
         ),
     ] {

@@ -203,7 +203,7 @@ async fn an_entry_is_proved_by_its_leaf_hash_in_every_spelling() {
     let (_, leaves) = public.audit().await;
     let entry = public.api("entries/1").await;
     let base64 = entry["leaf_hash"].as_str().unwrap();
-    let hex: String = leaves[1].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = cairnlog_tests::hex(&leaves[1]);
     let escaped = base64.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
     for spelling in [hex.as_str(), &escaped] {
         let answer = public.api(&format!("proofs/inclusion?leaf_hash={spelling}")).await;
@@ -214,7 +214,7 @@ async fn an_entry_is_proved_by_its_leaf_hash_in_every_spelling() {
     public.grow(300).await;
     let (_, leaves) = public.audit().await;
     for index in [0, 5, 255, 256, 299] {
-        let hex: String = leaves[index].iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = cairnlog_tests::hex(&leaves[index]);
         assert_eq!(public.api(&format!("proofs/inclusion?leaf_hash={hex}")).await["leaf_index"], index);
     }
 }

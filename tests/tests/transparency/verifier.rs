@@ -157,14 +157,14 @@ pub(crate) fn open(note: &[u8], vkey: &str) -> Checkpoint {
     let verifier = StandardVerifier::new(vkey).expect("a verifier key");
     let known = VerifierList::new(vec![Box::new(verifier)]);
     let note = Note::from_bytes(note).expect("a signed note");
-    let (verified, _) = note.verify(&known).expect("signed by the log");
+    let (signatures, _) = note.verify(&known).expect("signed by the log");
     let text = std::str::from_utf8(note.text()).expect("UTF-8").to_owned();
     let mut lines = text.strip_suffix('\n').expect("ends with a newline").split('\n');
     let origin = lines.next().expect("an origin").to_owned();
     let size = lines.next().expect("a size");
     let root = lines.next().expect("a root");
     assert_eq!(lines.next(), None, "extension lines can't be audited");
-    assert!(verified.iter().all(|signature| signature.name() == origin), "signed by another name");
+    assert!(signatures.iter().all(|signature| signature.name() == origin), "signed by another name");
     let number: u64 = size.parse().expect("a decimal size");
     assert_eq!(number.to_string(), size, "no leading zeros");
     Checkpoint { origin, size: number, root: hash64(root) }

@@ -12,7 +12,19 @@ use crate::http::problem::{Problem, Slug};
 
 /// The six roles. Each has its own part of the API and the transparency part; a token may carry
 /// several.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema, clap::ValueEnum)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Role {
     /// The transparency part of a private log.
@@ -31,14 +43,8 @@ pub(crate) enum Role {
 
 impl Role {
     /// All of them, for the administrator's token of one run.
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Monitor,
-        Self::Writer,
-        Self::Auditor,
-        Self::Integrator,
-        Self::Compliance,
-        Self::Admin,
-    ];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Monitor, Self::Writer, Self::Auditor, Self::Integrator, Self::Compliance, Self::Admin];
 
     fn name(self) -> &'static str {
         match self {
@@ -92,7 +98,10 @@ impl Grant {
         if let Some(log) = log {
             self.see(log)?;
         } else if self.log.is_some() {
-            return Err(Problem::new(Slug::Forbidden, "this token is good for one log only; this call concerns the server"));
+            return Err(Problem::new(
+                Slug::Forbidden,
+                "this token is good for one log only; this call concerns the server",
+            ));
         }
         if !self.roles.contains(&role) {
             return Err(Problem::new(Slug::Forbidden, format!("this call needs the role {}", role.name())));
@@ -131,7 +140,9 @@ pub(crate) fn no_log(log: &str) -> Problem {
 
 /// The answer for a source that is not there, or not the caller's to see.
 pub(crate) fn no_source(source: &str) -> Problem {
-    Problem::not_found(format!("the log has no source {source:?}, or it is not yours to see; an integrator binds sources with `cairnlog source set`"))
+    Problem::not_found(format!(
+        "the log has no source {source:?}, or it is not yours to see; an integrator binds sources with `cairnlog source set`"
+    ))
 }
 
 #[cfg(test)]

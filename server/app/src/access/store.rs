@@ -54,7 +54,11 @@ pub(crate) struct Tokens {
 
 impl Tokens {
     /// Loads all tokens.
-    pub(crate) async fn open(engine: Arc<dyn Engine>, writer: SharedWriter, environment: Option<&str>) -> Result<Self, TokenError> {
+    pub(crate) async fn open(
+        engine: Arc<dyn Engine>,
+        writer: SharedWriter,
+        environment: Option<&str>,
+    ) -> Result<Self, TokenError> {
         let from = layout::token_key("");
         let to = layout::prefix_end(from.clone());
         let scan = Scan { family: Family::Tokens, from, to, reverse: false, limit: TOKENS_MAX };
@@ -100,7 +104,11 @@ impl Tokens {
         let token = Zeroizing::new(format!("cl_{}_{}", grant.id, *secret));
         let row = Row { grant: grant.clone(), sha256: hex(&Sha256::digest(token.as_bytes())) };
         let mut batch = Batch::new();
-        batch.put(Family::Tokens, layout::token_key(&grant.id), serde_json::to_vec(&row).map_err(|_| TokenError::Row)?);
+        batch.put(
+            Family::Tokens,
+            layout::token_key(&grant.id),
+            serde_json::to_vec(&row).map_err(|_| TokenError::Row)?,
+        );
         self.engine.commit(&self.writer.current().await, batch).await?;
         self.change(|rows| rows.insert(grant.id.clone(), row));
         Ok((grant, token))

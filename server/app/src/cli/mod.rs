@@ -18,6 +18,7 @@ mod sources;
 mod tokens;
 mod verify;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -126,7 +127,10 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Prove(args) => proofs::prove(args).await,
         Command::Verify(command) => verify::run(command).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "cairnlog", &mut std::io::stdout());
+            // clap_complete panics where it can't write.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "cairnlog", &mut script);
+            std::io::stdout().write_all(&script)?;
             Ok(Exit::Good)
         }
     }

@@ -107,9 +107,9 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
             let log = connection.log().await?;
             let client = connection.connection.client()?;
             let plugins = all(async |page| client.plugins(page).await).await?;
-            let named =
+            let title =
                 |plugin: Plugin| (plugin.digest.to_string(), format!("{}@{}", plugin.name, plugin.version));
-            let names: BTreeMap<_, _> = plugins.into_iter().map(named).collect();
+            let names: BTreeMap<_, _> = plugins.into_iter().map(title).collect();
             let sources = all(async |page| log.sources(page).await).await?;
             let sources: Vec<_> =
                 sources.into_iter().map(|source| Listed { source, names: names.clone() }).collect();

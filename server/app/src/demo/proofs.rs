@@ -51,7 +51,7 @@ pub(super) async fn receipt(
     }
     match check(&text, Some(&altered), &key)? {
         Err(error) => {
-            stage.tell.good(&format!("with one bit of it changed, the same receipt is refused: {error}"))?
+            stage.tell.good(&format!("with one bit of it changed, the same receipt is refused: {error}"))?;
         }
         Ok(_) => return Err(Failure::refused("a changed entry passed as the one in the log")),
     }

@@ -26,7 +26,10 @@ impl FromRequestParts<Arc<App>> for Anyone {
         let grant = token.and_then(|token| app.tokens.check(token, app.now()));
         match grant {
             Some(grant) => Ok(Self(Some(grant))),
-            None => Err(Problem::new(Slug::Unauthenticated, "the token is unknown, expired or deleted; ask an admin for a new one")),
+            None => Err(Problem::new(
+                Slug::Unauthenticated,
+                "the token is unknown, expired or deleted; ask an admin for a new one",
+            )),
         }
     }
 }

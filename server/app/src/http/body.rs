@@ -44,15 +44,19 @@ async fn unpack<R: AsyncRead + Unpin>(decoder: R, max: usize) -> Result<Bytes, P
 
 async fn collect<R: AsyncBufRead + Unpin>(reader: &mut R, max: usize) -> Result<Bytes, Problem> {
     let mut bytes = Vec::new();
-    reader
-        .take(max as u64 + 1)
-        .read_to_end(&mut bytes)
-        .await
-        .map_err(|error| Problem::bad_request("the body broke off or does not unpack; send it again").caused_by(error))?;
+    reader.take(max as u64 + 1).read_to_end(&mut bytes).await.map_err(|error| {
+        Problem::bad_request("the body broke off or does not unpack; send it again").caused_by(error)
+    })?;
     if bytes.len() > max {
         return Err(too_large(max));
     }
     Ok(bytes.into())
+}
+
+/// The length of the body once it is read, where that is known before.
+pub(crate) fn length(headers: &HeaderMap) -> Option<usize> {
+    let is_plain = !headers.contains_key(header::CONTENT_ENCODING);
+    announced(headers).filter(|_| is_plain).map(|length| usize::try_from(length).unwrap_or(usize::MAX))
 }
 
 fn announced(headers: &HeaderMap) -> Option<u64> {
@@ -67,12 +71,18 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding, Problem> {
         ("" | "identity", None) => Ok(Encoding::Identity),
         ("gzip" | "x-gzip", None) => Ok(Encoding::Gzip),
         ("zstd", None) => Ok(Encoding::Zstd),
-        _ => Err(Problem::new(Slug::MediaType, "the content encoding is not one of gzip and zstd, one at most")),
+        _ => Err(Problem::new(
+            Slug::MediaType,
+            "the content encoding is not one of gzip and zstd, one at most",
+        )),
     }
 }
 
 fn too_large(max: usize) -> Problem {
-    Problem::new(Slug::TooLarge, format!("the body has more than {max} bytes, compressed or not; send it in smaller parts"))
+    Problem::new(
+        Slug::TooLarge,
+        format!("the body has more than {max} bytes, compressed or not; send it in smaller parts"),
+    )
 }
 
 #[cfg(test)]
@@ -109,11 +119,9 @@ mod tests {
     #[tokio::test]
     async fn every_encoding_gives_the_same_bytes() {
         let text = b"one\ntwo\n".repeat(100);
-        for (name, body) in [
-            (None, text.clone()),
-            (Some("gzip"), gzip(&text).await),
-            (Some("zstd"), zstd(&text).await),
-        ] {
+        for (name, body) in
+            [(None, text.clone()), (Some("gzip"), gzip(&text).await), (Some("zstd"), zstd(&text).await)]
+        {
             let read = read(request(name, body), text.len()).await.unwrap();
             assert_eq!(read, text, "{name:?}");
         }

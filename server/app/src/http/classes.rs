@@ -113,6 +113,8 @@ pub(crate) async fn get(
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<axum::Json<ClassView>, Problem> {
     let log = app.log_for(&caller, Role::Compliance, &log)?;
-    let class = log.class(&name).ok_or_else(|| Problem::not_found(format!("the log has no retention class {name:?}")))?;
+    let class = log
+        .class(&name)
+        .ok_or_else(|| Problem::not_found(format!("the log has no retention class {name:?}")))?;
     Ok(axum::Json(ClassView::of(name, class)))
 }

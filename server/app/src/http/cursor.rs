@@ -34,7 +34,12 @@ impl Cursors {
     /// # Errors
     /// `cursor` for one that is damaged, of another caller, of another query or of an earlier run.
     pub(crate) fn open(&self, token: &str, query: &str, cursor: &str) -> Result<Vec<u8>, Problem> {
-        let refused = || Problem::new(Slug::Cursor, "the cursor is damaged, of another token or query, or of before a restart; start from the first page");
+        let refused = || {
+            Problem::new(
+                Slug::Cursor,
+                "the cursor is damaged, of another token or query, or of before a restart; start from the first page",
+            )
+        };
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| refused())?;
         let (nonce, sealed) = bytes.split_first_chunk::<12>().ok_or_else(refused)?;
         let aad = context(token, query);

@@ -13,7 +13,7 @@ use super::problem::{Document, Problem, Slug};
 use super::split::{self, Shape};
 use super::{body, problem};
 use crate::access::no_source;
-use crate::limits::{BODIES_BYTES_MAX, IDEMPOTENCY_KEY_MAX, INGEST_BYTES_MAX};
+use crate::limits::{BODIES_BYTES_MAX, BODY_BYTES_MIN, IDEMPOTENCY_KEY_MAX, INGEST_BYTES_MAX};
 use crate::state::App;
 
 /// What became of a request.
@@ -88,9 +88,11 @@ pub(crate) async fn ingest(
     }
     let shape = Shape::of(media_type(request.headers()).as_deref())?;
     let key = idempotency_key(request.headers())?;
-    let _room = room(&app).await?;
+    let _room = room(&app, request.headers()).await?;
     let body = body::read(request, INGEST_BYTES_MAX).await?;
-    let records = split::split(shape, &body)?;
+    let whole = body.clone();
+    let splitting = tokio::task::spawn_blocking(move || split::split(shape, &whole));
+    let records = splitting.await.map_err(|_| Problem::internal("splitting a body panicked"))??;
     let answer = log
         .ingest(Ingest {
             source: source.clone(),
@@ -106,9 +108,12 @@ pub(crate) async fn ingest(
     Ok((status, axum::Json(answer.into())))
 }
 
-/// A place for one body of the largest size, so that all bodies held at once stay within their bound.
-async fn room(app: &App) -> Result<tokio::sync::SemaphorePermit<'_>, Problem> {
-    let places = u32::try_from(INGEST_BYTES_MAX.min(BODIES_BYTES_MAX)).unwrap_or(u32::MAX);
+/// Room for the body, so that all bodies held at once stay within their bound.
+async fn room<'a>(app: &'a App, headers: &HeaderMap) -> Result<tokio::sync::SemaphorePermit<'a>, Problem> {
+    let most = INGEST_BYTES_MAX.min(BODIES_BYTES_MAX);
+    // What no length is known of, or will be unpacked, may have the most.
+    let places = body::length(headers).map_or(most, |length| length.clamp(BODY_BYTES_MIN, most));
+    let places = u32::try_from(places).unwrap_or(u32::MAX);
     app.bodies.acquire_many(places).await.map_err(Problem::internal)
 }
 
@@ -162,7 +167,13 @@ impl From<RowAnswer> for Row {
             Status::Quarantined => RowStatus::Quarantined,
             Status::Skipped => RowStatus::Skipped,
         };
-        Self { status, index: row.index, events: row.events, leaf_hash: row.leaf_hash.map(|hash| hash.to_string()), reason: row.reason }
+        Self {
+            status,
+            index: row.index,
+            events: row.events,
+            leaf_hash: row.leaf_hash.map(|hash| hash.to_string()),
+            reason: row.reason,
+        }
     }
 }
 

@@ -29,10 +29,20 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 /// `unknown-member` for a member that the type does not have, else `bad-request`.
 pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(|error| {
-        let words = error.to_string();
+        let words = without_texts(&error.to_string());
         let slug = if words.starts_with("unknown field") { Slug::UnknownMember } else { Slug::BadRequest };
         Problem::new(slug, format!("the body is not what this call takes: {words}"))
     })
+}
+
+/// A parser's words without the texts that it quotes from the body: one of them may be a key or a token.
+fn without_texts(words: &str) -> String {
+    let Some((before, rest)) = words.split_once(" string \"") else { return words.to_owned() };
+    // The quoted text may hold quotes itself; what is expected comes last.
+    match rest.rsplit_once("\", expected") {
+        Some((_, after)) => format!("{before} string, expected{after}"),
+        None => format!("{before} string"),
+    }
 }
 
 /// A query string whose type refuses unknown parameters.
@@ -47,7 +57,8 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             Err(rejection) => {
                 let words = rejection.body_text();
                 let words = words.rsplit("query string: ").next().unwrap_or(&words);
-                let slug = if words.contains("unknown field") { Slug::UnknownParameter } else { Slug::BadRequest };
+                let slug =
+                    if words.contains("unknown field") { Slug::UnknownParameter } else { Slug::BadRequest };
                 Err(Problem::new(slug, format!("the query is not what this call takes: {words}")))
             }
         }
@@ -77,4 +88,19 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     let name = value.split(';').next().unwrap_or_default().trim();
     Some(name.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_in_the_wrong_place_is_not_repeated() {
+        for body in [r#"{"keys": "PRIVATE+KEY+x"}"#, r#"{"keys": "a \", expected PRIVATE+KEY+"}"#] {
+            let parsed: Result<std::collections::BTreeMap<String, Vec<u8>>, _> =
+                parse_json(&Bytes::copy_from_slice(body.as_bytes()));
+            let words = format!("{:?}", parsed.expect_err("a text is no list"));
+            assert!(!words.contains("PRIVATE") && words.contains("expected a sequence"), "{words}");
+        }
+    }
 }

@@ -87,12 +87,22 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, axum::Json<LogView>), Problem> {
     caller.require(Role::Admin, None)?;
     if wanted.mode == Mode::Opaque {
-        return Err(Problem::new(Slug::NotYetSupported, "logs of mode opaque are not supported yet; create one of mode records"));
+        return Err(Problem::new(
+            Slug::NotYetSupported,
+            "logs of mode opaque are not supported yet; create one of mode records",
+        ));
     }
     if wanted.private {
-        return Err(Problem::new(Slug::NotYetSupported, "private logs are not supported yet; create one without `private`"));
+        return Err(Problem::new(
+            Slug::NotYetSupported,
+            "private logs are not supported yet; create one without `private`",
+        ));
     }
-    let new = NewLog { name: wanted.name, origin: wanted.origin, signing_keys: wanted.signing_keys.unwrap_or_default() };
+    let new = NewLog {
+        name: wanted.name,
+        origin: wanted.origin,
+        signing_keys: wanted.signing_keys.unwrap_or_default(),
+    };
     let log = app.ledger.create_log(new, &caller.id).await?;
     Ok((StatusCode::CREATED, axum::Json(LogView::of(&log))))
 }

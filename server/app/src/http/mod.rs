@@ -107,8 +107,12 @@ pub(crate) fn split() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
 /// The whole face of a running server.
 pub(crate) fn router(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
     routes
-        .fallback(async || Problem::not_found("there is nothing at this path; /api/v1/openapi.json lists what there is"))
-        .method_not_allowed_fallback(async || Problem::new(Slug::Method, "this path does not take this method"))
+        .fallback(async || {
+            Problem::not_found("there is nothing at this path; /api/v1/openapi.json lists what there is")
+        })
+        .method_not_allowed_fallback(async || {
+            Problem::new(Slug::Method, "this path does not take this method")
+        })
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::internal("a handler panicked").into_response()
         }))
@@ -138,7 +142,8 @@ mod tests {
             changed.store(true, Ordering::SeqCst);
             done.notify_one();
         };
-        let router: Router = Router::new().route("/", put(change)).route_layer(axum::middleware::from_fn(to_its_end));
+        let router: Router =
+            Router::new().route("/", put(change)).route_layer(axum::middleware::from_fn(to_its_end));
         let request = Request::put("/").body(Body::empty()).expect("a request");
         tokio::select! {
             _ = router.oneshot(request) => unreachable!("the handler waits"),

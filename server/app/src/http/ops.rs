@@ -25,16 +25,27 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, 
     if app.draining() {
         return Err(Problem::new(Slug::Starting, "the server is shutting down"));
     }
-    match app.ledger.logs().iter().find_map(|log| log.tree().stopped().map(|reason| (log.info().name, reason))) {
+    match app
+        .ledger
+        .logs()
+        .iter()
+        .find_map(|log| log.tree().stopped().map(|reason| (log.info().name, reason)))
+    {
         None => Ok("ready\n"),
-        Some((name, reason)) => Err(Problem::new(Slug::ReadOnly, format!("log {name} takes no writes: {reason}; restart the server"))),
+        Some((name, reason)) => Err(Problem::new(
+            Slug::ReadOnly,
+            format!("log {name} takes no writes: {reason}; restart the server"),
+        )),
     }
 }
 
 /// Metrics in the Prometheus text format. Role `admin`.
 #[utoipa::path(get, path = "/metrics", tag = "operations", security(("token" = [])),
     responses((status = 200, description = "Prometheus text format", body = String), (status = "4XX", body = super::problem::Document)))]
-pub(crate) async fn metrics(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Response, Problem> {
+pub(crate) async fn metrics(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+) -> Result<Response, Problem> {
     caller.require(Role::Admin, None)?;
     for log in app.ledger.logs() {
         let size = log.tree().head().checkpoint.size;

@@ -80,7 +80,9 @@ pub(crate) async fn list(
 ) -> Result<axum::Json<Page<PluginView>>, Problem> {
     caller.require(Role::Integrator, None)?;
     let plugins = app.ledger.plugins().into_iter().map(PluginView::from).collect();
-    Ok(axum::Json(page.page(&app, &caller.id, "plugins", plugins, |plugin: &PluginView| plugin.digest.clone())?))
+    Ok(axum::Json(
+        page.page(&app, &caller.id, "plugins", plugins, |plugin: &PluginView| plugin.digest.clone())?,
+    ))
 }
 
 /// One plugin. Role `integrator`.

@@ -111,8 +111,11 @@ impl Problem {
 
     /// An internal error: the caller learns nothing but the request's id.
     pub(crate) fn internal(cause: impl std::fmt::Display) -> Self {
-        Self::new(Slug::Internal, "something failed inside the server; its log names the cause under this request_id")
-            .caused_by(cause)
+        Self::new(
+            Slug::Internal,
+            "something failed inside the server; its log names the cause under this request_id",
+        )
+        .caused_by(cause)
     }
 
     /// Adds what the operator's log shall say, and the caller shall not see.

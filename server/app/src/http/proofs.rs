@@ -165,7 +165,11 @@ pub(crate) async fn entry(
 ) -> Result<axum::Json<EntryView>, Problem> {
     let index = parse_index(&index)?;
     let entry = entry_bytes(&*app.log(&log)?, index).await?;
-    Ok(axum::Json(EntryView { index, leaf_hash: tree::leaf_hash(&entry).to_string(), entry: b64::encode(&entry) }))
+    Ok(axum::Json(EntryView {
+        index,
+        leaf_hash: tree::leaf_hash(&entry).to_string(),
+        entry: b64::encode(&entry),
+    }))
 }
 
 /// A receipt that verifies alone: C2SP tlog-proof against the published head.
@@ -189,7 +193,9 @@ pub(crate) async fn receipt(
 /// # Errors
 /// `bad-request`.
 pub(crate) fn parse_index(text: &str) -> Result<u64, Problem> {
-    text.parse().map_err(|_| Problem::bad_request("an index is a decimal number"))
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let index = text.parse().ok().filter(|_| is_number);
+    index.ok_or_else(|| Problem::bad_request("an index is a decimal number"))
 }
 
 async fn entry_bytes(log: &Log, index: u64) -> Result<Vec<u8>, Problem> {
@@ -200,9 +206,9 @@ async fn entry_bytes(log: &Log, index: u64) -> Result<Vec<u8>, Problem> {
 fn size_within(wanted: Option<u64>, head: &Head) -> Result<u64, Problem> {
     let published = head.checkpoint.size;
     match wanted {
-        Some(size) if size > published => {
-            Err(Problem::bad_request(format!("the published tree has {published} entries, fewer than {size}")))
-        }
+        Some(size) if size > published => Err(Problem::bad_request(format!(
+            "the published tree has {published} entries, fewer than {size}"
+        ))),
         wanted => Ok(wanted.unwrap_or(published)),
     }
 }

@@ -177,7 +177,8 @@ fn number_or_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<O
 
 impl SearchBody {
     fn search(&self) -> Result<Search, Problem> {
-        let time = |name, text: &Option<String>| text.as_deref().map(|text| time::parse_ms(name, text)).transpose();
+        let time =
+            |name, text: &Option<String>| text.as_deref().map(|text| time::parse_ms(name, text)).transpose();
         Ok(Search {
             source: self.source.clone(),
             actor: self.actor.clone(),
@@ -221,11 +222,16 @@ pub(crate) async fn search(
     run(&app, &caller, &log, &query).await
 }
 
-async fn run(app: &App, caller: &Grant, name: &str, query: &SearchBody) -> Result<axum::Json<Page<RecordView>>, Problem> {
+async fn run(
+    app: &App,
+    caller: &Grant,
+    name: &str,
+    query: &SearchBody,
+) -> Result<axum::Json<Page<RecordView>>, Problem> {
     let log = app.log_for(caller, Role::Auditor, name)?;
     let limit = rows(query.limit)?;
     let search = query.search()?;
-    let bound_to = format!("records {name} {search:?}");
+    let bound_to = bound_to(name, &search);
     let after = match &query.cursor {
         Some(cursor) => Some(position(&app.cursors.open(&caller.id, &bound_to, cursor)?)?),
         None => None,
@@ -239,6 +245,13 @@ async fn run(app: &App, caller: &Grant, name: &str, query: &SearchBody) -> Resul
         None => None,
     };
     Ok(axum::Json(Page { items: page.records.into_iter().map(RecordView::from).collect(), next_cursor }))
+}
+
+/// What a cursor is bound to: the log and all that is looked for. It is sealed over, never shown or logged.
+fn bound_to(log: &str, search: &Search) -> String {
+    let Search { source, actor, action, class, status, resource, ip, from_ms, to_ms, order } = search;
+    let filters = (source, actor, action, class, status, resource, ip, from_ms, to_ms, order);
+    format!("records {log} {filters:?}")
 }
 
 fn position(bytes: &[u8]) -> Result<Position, Problem> {

@@ -139,7 +139,8 @@ pub(crate) async fn put(
     };
     let bound = log.put_source(&source, spec).await?;
     let status = if bound.new { StatusCode::CREATED } else { StatusCode::OK };
-    let view = BoundView { source, pipeline: bound.pipeline.to_string(), pipeline_index: bound.pipeline_index };
+    let view =
+        BoundView { source, pipeline: bound.pipeline.to_string(), pipeline_index: bound.pipeline_index };
     Ok((status, axum::Json(view)))
 }
 

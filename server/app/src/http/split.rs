@@ -1,6 +1,7 @@
 //! An ingest body into raw records, without copying them.
 
 use axum::body::Bytes;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::problem::{Problem, Slug};
@@ -82,17 +83,50 @@ fn json(body: &Bytes) -> Result<Vec<Bytes>, Problem> {
     if body.is_empty() {
         return Ok(Vec::new());
     }
-    let not_json = |error: serde_json::Error| Problem::bad_request(format!("the body is not JSON ({error}); nothing of it was kept"));
+    let not_json = |error: serde_json::Error| {
+        Problem::bad_request(format!("the body is not JSON ({error}); nothing of it was kept"))
+    };
     let whole: &RawValue = serde_json::from_slice(body).map_err(not_json)?;
     if !whole.get().starts_with('[') {
         return Ok(vec![body.slice_ref(whole.get().as_bytes())]);
     }
-    let parts: Vec<&RawValue> = serde_json::from_slice(body).map_err(not_json)?;
-    let mut records = Vec::with_capacity(parts.len().min(INGEST_RECORDS_MAX));
+    let Elements(parts) = serde_json::from_slice(body).map_err(not_json)?;
+    let mut records = Vec::with_capacity(parts.len());
     for part in parts {
         push(&mut records, body.slice_ref(part.get().as_bytes()))?;
     }
     Ok(records)
+}
+
+/// The elements of an array, one more than is allowed at most: a body may hold millions.
+struct Elements<'a>(Vec<&'a RawValue>);
+
+impl<'de> Deserialize<'de> for Elements<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ElementsVisitor)
+    }
+}
+
+struct ElementsVisitor;
+
+impl<'de> Visitor<'de> for ElementsVisitor {
+    type Value = Elements<'de>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Elements<'de>, A::Error> {
+        let mut elements = Vec::new();
+        while elements.len() <= INGEST_RECORDS_MAX {
+            match array.next_element()? {
+                Some(element) => elements.push(element),
+                None => return Ok(Elements(elements)),
+            }
+        }
+        while array.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Elements(elements))
+    }
 }
 
 fn push(records: &mut Vec<Bytes>, record: Bytes) -> Result<(), Problem> {
@@ -122,7 +156,10 @@ mod tests {
 
     #[test]
     fn lines_end_at_lf_and_lose_a_cr_and_empty_ones_have_no_row() {
-        assert_eq!(texts(Shape::Ndjson, "{\"a\":1}\r\n\n\r\n{\"b\r\":2}\nlast"), ["{\"a\":1}", "{\"b\r\":2}", "last"]);
+        assert_eq!(
+            texts(Shape::Ndjson, "{\"a\":1}\r\n\n\r\n{\"b\r\":2}\nlast"),
+            ["{\"a\":1}", "{\"b\r\":2}", "last"]
+        );
         assert_eq!(texts(Shape::Text, "x\n"), ["x"]);
     }
 

@@ -19,7 +19,10 @@ const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 /// The newest signed tree head.
 #[utoipa::path(get, path = "/logs/{log}/checkpoint", tag = "transparency", params(("log" = String, Path)),
     responses((status = 200, description = "C2SP checkpoint", body = String, content_type = "text/plain; charset=utf-8"), (status = 404, body = Document)))]
-pub(crate) async fn checkpoint(State(app): State<Arc<App>>, Path(log): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn checkpoint(
+    State(app): State<Arc<App>>,
+    Path(log): Path<String>,
+) -> Result<Response, Problem> {
     let head = app.log(&log)?.tree().head();
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
     Ok((headers, head.note.clone()).into_response())
@@ -44,7 +47,8 @@ pub(crate) async fn tile(
     };
     match bytes.map_err(Problem::internal)? {
         Some(bytes) => {
-            let headers = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, IMMUTABLE)];
+            let headers =
+                [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, IMMUTABLE)];
             Ok((headers, bytes).into_response())
         }
         None => Err(Problem::not_found("the published tree does not reach this tile")),

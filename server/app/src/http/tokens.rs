@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use cairnlog_ledger::limits::SOURCES_MAX;
+use cairnlog_verify::name;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -51,19 +53,30 @@ pub(crate) async fn create(
     Json(wanted): Json<NewToken>,
 ) -> Result<(StatusCode, axum::Json<CreatedToken>), Problem> {
     caller.require(Role::Admin, None)?;
-    check(&app, &wanted)?;
-    let NewToken { name, roles, log, sources, expires } = wanted;
-    let (grant, token) = app.tokens.create(Grant { id: String::new(), name, roles, log, sources, expires }).await?;
+    let expires = check(&app, &wanted)?.map(|expires| expires.to_string());
+    let NewToken { name, roles, log, sources, .. } = wanted;
+    let (grant, token) =
+        app.tokens.create(Grant { id: String::new(), name, roles, log, sources, expires }).await?;
     Ok((StatusCode::CREATED, axum::Json(CreatedToken { grant, token: token.to_string() })))
 }
 
-fn check(app: &App, wanted: &NewToken) -> Result<(), Problem> {
+/// Answers when it ends.
+fn check(app: &App, wanted: &NewToken) -> Result<Option<Timestamp>, Problem> {
     let bad = |detail: &str| Err(Problem::bad_request(detail));
-    if wanted.name.trim().is_empty() || wanted.name.chars().count() > TOKEN_NAME_MAX || wanted.name.chars().any(char::is_control) {
+    if wanted.name.trim().is_empty()
+        || wanted.name.chars().count() > TOKEN_NAME_MAX
+        || wanted.name.chars().any(char::is_control)
+    {
         return bad("name is 1 to 128 printable characters that say what the token is for");
     }
     if wanted.roles.is_empty() {
         return bad("roles names at least one of monitor, writer, auditor, integrator, compliance and admin");
+    }
+    let mut sources = wanted.sources.iter().flatten();
+    if wanted.sources.as_ref().is_some_and(|sources| sources.len() > SOURCES_MAX)
+        || sources.any(|source| name::check(source).is_err())
+    {
+        return bad("sources are at most 1,024 names of the form [a-z0-9-]{1,64}");
     }
     if wanted.sources.is_some() && wanted.log.is_none() {
         return bad("sources belong to a log: name it in `log`");
@@ -73,10 +86,10 @@ fn check(app: &App, wanted: &NewToken) -> Result<(), Problem> {
     {
         return Err(crate::access::no_log(log));
     }
-    match wanted.expires.as_deref().map(str::parse::<Timestamp>) {
-        Some(Err(_)) => bad("expires is a time such as 2027-01-31T00:00:00Z"),
-        Some(Ok(expires)) if expires <= app.now() => bad("expires lies in the past"),
-        _ => Ok(()),
+    match wanted.expires.as_deref().map(str::parse::<Timestamp>).transpose() {
+        Err(_) => bad("expires is a time such as 2027-01-31T00:00:00Z"),
+        Ok(Some(expires)) if expires <= app.now() => bad("expires lies in the past"),
+        Ok(expires) => Ok(expires),
     }
 }
 

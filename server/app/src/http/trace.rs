@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
@@ -30,19 +30,21 @@ pub(crate) fn new_request_id() -> String {
 pub(crate) async fn layer(request: Request, next: Next) -> Response {
     let id = new_request_id();
     let method = request.method().clone();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or("-", MatchedPath::as_str)
-        .to_owned();
+    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
     let started = Instant::now();
     let mut response = match tokio::time::timeout(REQUEST_WAIT_MAX, next.run(linger::watch(request))).await {
         Ok(response) => response,
-        Err(_) => Problem::new(Slug::Starting, "the request took too long; what it wrote may be in the log").into_response(),
+        Err(_) => Problem::new(Slug::Starting, "the request took too long; what it wrote may be in the log")
+            .into_response(),
     };
-    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+    if let Some(problem) =
+        response.extensions_mut().remove::<Problem>().or_else(|| of_framework(response.status()))
+    {
         log_cause(&id, &route, &problem);
+        // RFC 9110 §15.5.6: who uses a wrong method is told the right ones.
+        let allow = response.headers_mut().remove(header::ALLOW);
         response = problem.render(&id);
+        response.headers_mut().extend(allow.map(|allow| (header::ALLOW, allow)));
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -54,6 +56,14 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
     response
 }
 
+/// The problem of a refusal that did not come from a handler, such as of a path that is not UTF-8.
+fn of_framework(status: StatusCode) -> Option<Problem> {
+    if status.is_server_error() {
+        return Some(Problem::internal(format!("the framework answered {status}")));
+    }
+    status.is_client_error().then(|| Problem::bad_request("the request's path or headers can't be read"))
+}
+
 fn log_cause(id: &str, route: &str, problem: &Problem) {
     let Some(cause) = problem.cause() else { return };
     if problem.slug() == Slug::Internal {
@@ -63,12 +73,22 @@ fn log_cause(id: &str, route: &str, problem: &Problem) {
     }
 }
 
-fn count(method: &axum::http::Method, route: String, status: u16, seconds: f64) {
-    let labels = [
-        ("method", method.as_str().to_owned()),
-        ("route", route),
-        ("status", status.to_string()),
-    ];
+fn count(method: &Method, route: String, status: u16, seconds: f64) {
+    let labels = [("method", known(method).to_owned()), ("route", route), ("status", status.to_string())];
     metrics::counter!("cairnlog_http_requests_total", &labels).increment(1);
     metrics::histogram!("cairnlog_http_request_seconds", &labels[..2]).record(seconds);
+}
+
+/// The method's name if it is a usual one: whoever calls may send any word, and each would be a metric of its own.
+fn known(method: &Method) -> &str {
+    match *method {
+        Method::GET
+        | Method::HEAD
+        | Method::POST
+        | Method::PUT
+        | Method::DELETE
+        | Method::OPTIONS
+        | Method::PATCH => method.as_str(),
+        _ => "other",
+    }
 }

@@ -2,7 +2,7 @@
 //! nothing.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Seek as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,9 @@ const WARM_UP: usize = 50;
 
 /// The kinds take turns in so many rounds, so that a disturbance meets them all.
 const ROUNDS: usize = 10;
+
+/// Bytes of the file that is synced.
+const FILE_BYTES: usize = 4 << 20;
 
 /// Numbers of the records sent here: none of them comes back in the throughput runs.
 const FIRST_NUMBER: u64 = 1 << 40;
@@ -39,7 +42,7 @@ pub(crate) async fn measure(
     samples: &Samples,
     requests: usize,
 ) -> Result<Latency> {
-    let mut file = File::create(dir.join("fdatasync"))?;
+    let mut file = allocated(&dir.join("fdatasync"))?;
     let mut kinds: [Vec<Duration>; 4] = Default::default();
     let mut number = FIRST_NUMBER;
     for round in 0..=ROUNDS {
@@ -66,8 +69,20 @@ pub(crate) async fn measure(
     Ok(Latency { fdatasync, request, web_access, cloudtrail, requests })
 }
 
-/// Appends 4 KiB to a file and waits for the disk, as a write-ahead log does.
+/// A file whose blocks the disk has already, as a write-ahead log's are: syncing it writes data and nothing else.
+fn allocated(path: &Path) -> Result<File> {
+    let mut file = File::create(path)?;
+    file.write_all(&vec![0; FILE_BYTES])?;
+    file.sync_all()?;
+    file.rewind()?;
+    Ok(file)
+}
+
+/// Writes the next 4 KiB of a file and waits for the disk.
 fn fdatasync(file: &mut File) -> Result<Duration> {
+    if file.stream_position()? >= FILE_BYTES as u64 {
+        file.rewind()?;
+    }
     let started = Instant::now();
     file.write_all(&[7; 4096])?;
     file.sync_data()?;

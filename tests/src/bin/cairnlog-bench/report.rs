@@ -31,7 +31,7 @@ pub(crate) fn latency(latency: &Latency) -> String {
             writeln!(table, "| {name} | {:.3} | {:.3} | {ratio} |", millis(spread.p50), millis(spread.p99));
     };
     let ratio = |spread: &Spread| format!("{:.1} x", spread.p50.as_secs_f64() / floor.as_secs_f64());
-    row("4 KiB appended and fdatasync", fdatasync, String::new());
+    row("4 KiB written and fdatasync", fdatasync, String::new());
     row("no-op request, `GET /healthz`", request, String::new());
     row("one access log line, durable", web_access, ratio(web_access));
     row("one CloudTrail record, durable", cloudtrail, ratio(cloudtrail));

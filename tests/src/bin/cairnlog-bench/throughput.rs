@@ -74,7 +74,8 @@ pub(crate) async fn run(server: &Server, samples: &Samples, number: usize, recor
     let connections = (0..CONNECTIONS).map(|_| send_all(server, &bodies, &next));
     let accepted: u64 = futures_util::future::try_join_all(connections).await?.into_iter().sum();
     let wall = started.elapsed();
-    let (server_cpu, client_cpu) = (server.cpu()? - server_before, own_cpu()? - client_before);
+    let (server_cpu, client_cpu) =
+        (server.cpu()?.saturating_sub(server_before), own_cpu()?.saturating_sub(client_before));
     if accepted != records as u64 {
         return Err(format!("{accepted} of {records} records were logged").into());
     }

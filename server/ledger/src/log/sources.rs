@@ -1,0 +1,165 @@
+//! A log's sources, each bound to one pipeline.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLockReadGuard};
+
+use cairnlog_store::{Batch, Family, Scan, layout};
+use cairnlog_verify::entry::{Body, Digest};
+use cairnlog_verify::event::Attribute;
+use cairnlog_verify::name;
+
+use super::{Binding, Bound, Log, draft};
+use crate::error::LedgerError;
+use crate::limits::SOURCES_MAX;
+use crate::manifest::Manifest;
+use crate::pipeline::Pipeline;
+use crate::prepared::Prepared;
+use crate::registry::Loaded;
+use crate::said::PluginSaid;
+use crate::source::{SourceInfo, SourceSpec};
+use crate::task::off_thread;
+
+impl Log {
+    pub(super) fn read_sources(&self) -> RwLockReadGuard<'_, BTreeMap<String, Bound>> {
+        self.sources.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The source of this name.
+    #[must_use]
+    pub fn source(&self, source: &str) -> Option<SourceInfo> {
+        self.read_sources().get(source).map(|bound| bound.info.clone())
+    }
+
+    /// All sources, by name.
+    #[must_use]
+    pub fn sources(&self) -> Vec<SourceInfo> {
+        self.read_sources().values().map(|bound| bound.info.clone()).collect()
+    }
+
+    /// Whether a source of this log uses the plugin.
+    pub(crate) fn uses(&self, plugin: &Digest) -> bool {
+        self.read_sources().values().any(|bound| bound.info.manifest.plugins().contains(plugin))
+    }
+
+    /// Binds a source to a pipeline, from its next request on. The plugins and the pipeline's manifest
+    /// are entries of the log before any record that they shape.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: an unknown plugin, one of another kind, a config that it refuses, a bad name.
+    pub async fn put_source(&self, source: &str, spec: SourceSpec) -> Result<Binding, LedgerError> {
+        name::check(source)
+            .map_err(|error| LedgerError::BadRequest(format!("the source's name: {error}")))?;
+        let _changing = self.changing.lock().await;
+        // What is bound below must not be deleted before it counts as used.
+        let _plugins = self.shared.registry.keep().await;
+        let nonce = Manifest::nonce(self.shared.random.as_ref());
+        let manifest = spec.resolve(&self.shared.registry, nonce)?;
+        let new = self.source(source).is_none();
+        if new && self.read_sources().len() >= SOURCES_MAX {
+            return Err(LedgerError::Conflict(format!("a log has {SOURCES_MAX} sources at most")));
+        }
+        // A pipeline that says the same as one in the log is that one, nonce and all.
+        let known = self.sources().into_iter().find(|known| known.manifest.says_the_same_as(&manifest));
+        let is_known = known.is_some();
+        let mut info = if let Some(known) = known {
+            SourceInfo { source: source.to_owned(), ..known }
+        } else {
+            let pipeline = Digest::of(&manifest.to_jcs()?);
+            SourceInfo { source: source.to_owned(), pipeline, pipeline_index: 0, manifest }
+        };
+        let pipeline = self.configure(&info).await?;
+        if is_known {
+            let mut batch = Batch::new();
+            batch.put(Family::Sources, layout::source_key(self.id, source), source_row(&info)?);
+            self.shared.commit(batch).await?;
+        } else {
+            info.pipeline_index = self.log_binding(&info).await?;
+        }
+        let binding = Binding { new, pipeline: info.pipeline, pipeline_index: info.pipeline_index };
+        self.bind(info, pipeline);
+        Ok(binding)
+    }
+
+    /// Configures every stage for real, off the async threads.
+    async fn configure(&self, info: &SourceInfo) -> Result<Pipeline, LedgerError> {
+        let (shared, manifest, digest) = (Arc::clone(&self.shared), info.manifest.clone(), info.pipeline);
+        off_thread(move || manifest.configure(&shared.host, &shared.registry, digest)).await?
+    }
+
+    fn bind(&self, info: SourceInfo, pipeline: Pipeline) {
+        let bound = Bound { info: info.clone(), pipeline: Arc::new(pipeline) };
+        self.sources.write().unwrap_or_else(PoisonError::into_inner).insert(info.source, bound);
+    }
+
+    /// One commit: entries for plugins new to the log, the pipeline's entry, the source's row. Answers
+    /// the index of the pipeline's entry.
+    async fn log_binding(&self, info: &SourceInfo) -> Result<u64, LedgerError> {
+        let now_ms = self.now_ms();
+        let mut drafts = Vec::new();
+        let mut new_plugins = Vec::new();
+        for digest in info.manifest.plugins() {
+            let key = layout::plugin_entry_key(self.id, &digest.0);
+            if self.engine().get(Family::Sources, &key).await?.is_none() {
+                drafts.push(draft(now_ms, Body::Plugin { digest }, self.said_of_plugin(&digest)?));
+                new_plugins.push(key);
+            }
+        }
+        let place = drafts.len() as u64;
+        let said = info.manifest.attributes().map_err(LedgerError::from)?;
+        drafts.push(draft(now_ms, Body::Pipeline { digest: info.pipeline }, said));
+        let sealed = self.sealer.seal_all(drafts).await?;
+        let (id, info) = (self.id, info.clone());
+        // The index is the only part that is not known yet; as JSON it has 20 digits at most.
+        let bytes = source_row(&info)?.len() + 20 + 128 * (new_plugins.len() + 1);
+        let prepared = Prepared::new(id, sealed).with_rows(bytes, move |first, batch| {
+            for (index, key) in (first..).zip(new_plugins) {
+                batch.put(Family::Sources, key, index.to_be_bytes());
+            }
+            let info = SourceInfo { pipeline_index: first + place, ..info };
+            let row = source_row(&info).expect("it was written once already, to know its size");
+            batch.put(Family::Sources, layout::source_key(id, &info.source), row);
+        });
+        let appended = self.tree.append(Box::new(prepared)).await?;
+        Ok(appended.first_index + place)
+    }
+
+    fn said_of_plugin(&self, digest: &Digest) -> Result<Vec<Attribute>, LedgerError> {
+        let Loaded { info, plugin } = self.shared.registry.get(digest).ok_or_else(|| {
+            LedgerError::Internal(format!("plugin {digest} went away while it was being bound"))
+        })?;
+        let said = PluginSaid {
+            name: &info.name,
+            version: &info.version,
+            kinds: &plugin.kinds,
+            uploaded_by: &info.uploaded_by,
+        };
+        Ok(said.attributes())
+    }
+
+    /// The rows of sources, which stand behind those of plugins' entries.
+    fn scan_of_sources(&self) -> Scan {
+        let log = layout::log_key(self.id);
+        let from = layout::source_key(self.id, "\u{1}");
+        Scan {
+            family: Family::Sources,
+            from,
+            to: layout::prefix_end(log),
+            reverse: false,
+            limit: SOURCES_MAX,
+        }
+    }
+
+    pub(super) async fn load_sources(&self) -> Result<(), LedgerError> {
+        for (_, row) in self.engine().scan(self.scan_of_sources()).await? {
+            let info: SourceInfo = serde_json::from_slice(&row)
+                .map_err(|_| LedgerError::Internal("a stored source can't be read".to_owned()))?;
+            let pipeline = self.configure(&info).await?;
+            self.bind(info, pipeline);
+        }
+        Ok(())
+    }
+}
+
+fn source_row(info: &SourceInfo) -> Result<Vec<u8>, LedgerError> {
+    serde_json::to_vec(info).map_err(LedgerError::internal)
+}
