@@ -121,14 +121,11 @@ fn the_page_of_limits_has_every_constant_and_its_value() {
                     assert!(*module != "limits", "{section}: {name} is not on the page");
                     continue;
                 };
-                match wanted {
-                    Some(wanted) => {
-                        assert_eq!(read(&written), Some(wanted), "{section}: {name} = {expression}")
-                    }
-                    None => {
-                        let plain = expression.trim_matches('"').replace("..=", " to ");
-                        assert_eq!(written, plain, "{section}: {name}");
-                    }
+                if wanted.is_some() {
+                    assert_eq!(read(&written), wanted, "{section}: {name} = {expression}");
+                } else {
+                    let plain = expression.trim_matches('"').replace("..=", " to ");
+                    assert_eq!(written, plain, "{section}: {name}");
                 }
                 known.extend(wanted.map(|wanted| ((scope.to_owned(), name), wanted)));
             }

@@ -11,9 +11,6 @@ pub(crate) const INGEST_BYTES_MAX: usize = 16 << 20;
 /// Most raw records in one ingest request.
 pub(crate) const INGEST_RECORDS_MAX: usize = 10_000;
 
-/// Largest raw record; a larger one is quarantined as `too-large`, its neighbours are not.
-pub(crate) const RECORD_BYTES_MAX: usize = 1 << 20;
-
 /// Largest plugin upload.
 pub(crate) const PLUGIN_BYTES_MAX: usize = 32 << 20;
 
@@ -33,7 +30,7 @@ pub(crate) const CONNECTIONS_MAX: usize = 4_096;
 pub(crate) const HEADER_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Longest one request may take, from its head to its answer.
-pub(crate) const REQUEST_WAIT_MAX: Duration = Duration::from_secs(120);
+pub(crate) const REQUEST_WAIT_MAX: Duration = Duration::from_mins(2);
 
 /// Bytes of a refused request's body that are still read, and how long, so that the caller sees the refusal.
 pub(crate) const LINGER_BYTES_MAX: usize = 64 << 20;

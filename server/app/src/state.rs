@@ -21,7 +21,7 @@ pub(crate) struct App {
     pub(crate) cursors: Cursors,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: PrometheusHandle,
-    /// The rendered OpenAPI document.
+    /// The rendered `OpenAPI` document.
     pub(crate) openapi: Bytes,
     /// One permit a byte of ingest bodies held at once.
     pub(crate) bodies: Arc<Semaphore>,

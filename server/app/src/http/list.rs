@@ -52,12 +52,12 @@ impl PageQuery {
             Some(cursor) => Some(app.cursors.open(token, list, cursor)?),
             None => None,
         };
-        let mut rest = all
+        let mut remaining = all
             .into_iter()
             .filter(|item| after.as_ref().is_none_or(|after| key(item).as_bytes() > after.as_slice()));
-        let items: Vec<T> = rest.by_ref().take(limit).collect();
-        let next_cursor = match (rest.next(), items.last()) {
-            (Some(_), Some(last)) => Some(app.cursors.seal(token, list, key(last).as_bytes())?),
+        let items: Vec<T> = remaining.by_ref().take(limit).collect();
+        let next_cursor = match (remaining.next(), items.last()) {
+            (Some(_), Some(end)) => Some(app.cursors.seal(token, list, key(end).as_bytes())?),
             _ => None,
         };
         Ok(Page { items, next_cursor })

@@ -94,7 +94,7 @@ async fn to_its_end(request: Request, next: Next) -> Response {
     handled.unwrap_or_else(|_| Problem::internal("a handler panicked").into_response())
 }
 
-/// The OpenAPI document, and the routes that it describes.
+/// The `OpenAPI` document, and the routes that it describes.
 pub(crate) fn split() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
     let (router, mut document) = described().split_for_parts();
     // OpenAPI has no tail parameter.

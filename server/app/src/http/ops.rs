@@ -55,7 +55,7 @@ pub(crate) async fn metrics(
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response())
 }
 
-/// This document: OpenAPI 3.1, generated from the server's own types.
+/// This document: `OpenAPI` 3.1, generated from the server's own types.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "operations",
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)))]
 pub(crate) async fn openapi(State(app): State<Arc<App>>, Query(Nothing {}): Query<Nothing>) -> Response {

@@ -1,0 +1,12 @@
+//! The stateful side as a whole: a real host with the built-in plugins, over an engine in memory that fails when told to.
+#![allow(clippy::unwrap_used)]
+
+mod days;
+mod failures;
+mod ingest;
+mod logs;
+mod quarantine;
+mod repeats;
+mod search;
+mod sources;
+mod world;
