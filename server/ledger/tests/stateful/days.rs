@@ -42,11 +42,16 @@ async fn rows_of_days_that_are_over_are_deleted() {
     }
     // They go in the background.
     let gone = async {
-        while world.rows(Family::Seen).await.iter().any(|(key, _)| *key < layout::seen_day_prefix(LOG, today + 1)) {
+        while world
+            .rows(Family::Seen)
+            .await
+            .iter()
+            .any(|(key, _)| *key < layout::seen_day_prefix(LOG, today + 1))
+        {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(60), gone).await.unwrap();
+    tokio::time::timeout(std::time::Duration::from_mins(1), gone).await.unwrap();
     assert_eq!(world.rows(Family::Seen).await.len(), 22, "yesterday's and today's stay");
 }
 

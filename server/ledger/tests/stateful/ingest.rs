@@ -101,7 +101,8 @@ async fn what_is_redacted_is_nowhere_and_the_rest_is_as_it_was() {
         event
     };
     assert_eq!(same(&read.event), same(&expected));
-    let actions: Vec<_> = read.redactions.iter().map(|note| (note.path.as_str(), note.action.as_str())).collect();
+    let actions: Vec<_> =
+        read.redactions.iter().map(|note| (note.path.as_str(), note.action.as_str())).collect();
     assert!(actions.contains(&("actor.user.name", "pseudonymize")), "{actions:?}");
     assert!(actions.contains(&("http_request.user_agent", "drop")), "{actions:?}");
     // Neither does anything on the way out quote it.

@@ -28,8 +28,11 @@ async fn a_log_signs_with_the_keys_that_it_is_given() {
         cairnlog_verify::checkpoint::Checkpoint::open(&head.note, &[verifier]).unwrap();
         world.reopen().await;
     }
-    let same_origin =
-        NewLog { name: "other".to_owned(), origin: Some("example.com/hr".to_owned()), signing_keys: Vec::new() };
+    let same_origin = NewLog {
+        name: "other".to_owned(),
+        origin: Some("example.com/hr".to_owned()),
+        signing_keys: Vec::new(),
+    };
     assert!(matches!(world.ledger().create_log(same_origin, "op").await, Err(LedgerError::Conflict(_))));
 }
 
@@ -67,6 +70,9 @@ async fn keys_of_an_unknown_log_are_set_aside_and_never_deleted() {
     std::fs::write(old.join("signing"), "what an older store was signed with").unwrap();
     world.ledger().create_log(named("hr"), "op").await.unwrap();
     let aside = world.dir.path().join(format!("keys/hr.before-{}", crate::world::MORNING_MS));
-    assert_eq!(std::fs::read_to_string(aside.join("signing")).unwrap(), "what an older store was signed with");
+    assert_eq!(
+        std::fs::read_to_string(aside.join("signing")).unwrap(),
+        "what an older store was signed with"
+    );
     assert!(std::fs::read_to_string(old.join("signing")).unwrap().starts_with("PRIVATE+KEY+"));
 }

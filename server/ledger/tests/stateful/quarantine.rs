@@ -1,7 +1,5 @@
 //! What no pipeline could process is kept sealed, says why, and opens to the very bytes.
 
-use std::path::Path;
-
 use bytes::Bytes;
 use cairnlog_ledger::limits::RECORD_BYTES_MAX;
 use cairnlog_ledger::wrap::{Page, Quarantined, open_quarantined, page_of};
@@ -85,7 +83,8 @@ async fn a_record_of_no_class_is_quarantined_whole() {
     ]});
     spec.retention = stage("retention-schedule", Some(rules));
     world.log().put_source("aws", spec).await.unwrap();
-    let event = |id, user| serde_json::from_str::<serde_json::Value>(&record(id, user, "2026-11-23T08:00:00Z"));
+    let event =
+        |id, user| serde_json::from_str::<serde_json::Value>(&record(id, user, "2026-11-23T08:00:00Z"));
     let file = json!({"Records": [event("a", "ann").unwrap(), event("b", "eve").unwrap()]}).to_string();
     let answer = world.send(&[file.clone(), record("c", "ann", "2026-11-23T08:00:00Z")]).await.unwrap();
     assert_eq!((answer.accepted, answer.quarantined), (1, 1));
@@ -117,10 +116,10 @@ async fn a_second_normalizer_tries_what_the_first_can_not() {
     let world = World::new().await;
     world.upload("web-access").await;
     let mut spec = plain("aws-cloudtrail");
-    spec.normalizer.on_error =
-        Policy::Fallback { plugin: "web-access@0.1.0".to_owned(), config: None };
+    spec.normalizer.on_error = Policy::Fallback { plugin: "web-access@0.1.0".to_owned(), config: None };
     world.log().put_source("aws", spec).await.unwrap();
-    let line = r#"198.51.100.4 - - [09/Mar/2026:00:00:07 +0100] "GET /healthz HTTP/1.1" 200 2 "-" "probe/1.32""#;
+    let line =
+        r#"198.51.100.4 - - [09/Mar/2026:00:00:07 +0100] "GET /healthz HTTP/1.1" 200 2 "-" "probe/1.32""#;
     let sent = [record("a", "ann", "2026-11-23T08:00:00Z"), line.to_owned(), "neither".to_owned()];
     let answer = world.send(&sent).await.unwrap();
     let fates: Vec<Status> = answer.results.iter().map(|row| row.status).collect();

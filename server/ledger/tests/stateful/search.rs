@@ -63,7 +63,11 @@ fn is_match(kept: &Kept, search: &Search) -> bool {
         && search.from_ms.is_none_or(|from| kept.time_ms >= from)
         && search.to_ms.is_none_or(|to| kept.time_ms < to)
         && has(&kept.event, &ACTOR, search.actor.as_ref())
-        && has(&kept.event, &["/api/operation", "/metadata/event_code", "/activity_name"], search.action.as_ref())
+        && has(
+            &kept.event,
+            &["/api/operation", "/metadata/event_code", "/activity_name"],
+            search.action.as_ref(),
+        )
         && has(&kept.event, &["/class_uid"], search.class.as_ref())
         && has(&kept.event, &["/status_id"], search.status.as_ref())
         && has(&kept.event, &["/src_endpoint/ip"], search.ip.as_ref())
@@ -124,10 +128,12 @@ fn generated(dice: &mut Dice, id: u32) -> String {
     };
     // Two months of hours, most of them busy, a few at the very edge of an hour.
     let hour = i64::try_from(dice.roll(60) * dice.roll(24)).unwrap();
-    let second = [0, 3_599, 1_800, i64::try_from(dice.roll(3_600)).unwrap()][usize::try_from(dice.roll(4)).unwrap()];
+    let second =
+        [0, 3_599, 1_800, i64::try_from(dice.roll(3_600)).unwrap()][usize::try_from(dice.roll(4)).unwrap()];
     let time_ms = MONTH_START_MS + (hour * 3_600 + second) * 1_000;
     let time = jiff::Timestamp::from_millisecond(time_ms).unwrap().to_string();
-    let mut record: Json = serde_json::from_str(&crate::world::record(&format!("id-{id}"), &user, &time)).unwrap();
+    let mut record: Json =
+        serde_json::from_str(&crate::world::record(&format!("id-{id}"), &user, &time)).unwrap();
     record["eventName"] = OPERATIONS[usize::try_from(dice.roll(3)).unwrap()].into();
     record["sourceIPAddress"] = ADDRESSES[usize::try_from(dice.roll(3)).unwrap()].into();
     if dice.roll(50) == 0 {
@@ -146,7 +152,7 @@ async fn filled(world: &World, count: u32) -> Arc<Log> {
         let lot: Vec<String> = (id..id + size).map(|id| generated(&mut dice, id)).collect();
         let mut sent = request(&lot);
         if dice.roll(30) == 0 {
-            sent.source = "aws-2".to_owned();
+            "aws-2".clone_into(&mut sent.source);
         }
         assert_eq!(log.ingest(sent).await.unwrap().accepted, u64::from(size));
         id += size;
@@ -182,25 +188,33 @@ async fn searches_find_what_reading_everything_finds() {
         ("a class", 999, Search { class: text("6003"), ..any() }),
         ("two wide ones", 1_000, Search { class: text("6003"), status: text("1"), ..any() }),
         ("wide and few", 7, Search { source: text("aws"), actor: text("rare-3"), ..any() }),
-        ("three wide and few", 50, Search {
-            source: text("aws"),
-            class: text("6003"),
-            status: text("1"),
-            actor: text("user-3"),
-            ..any()
-        }),
+        (
+            "three wide and few",
+            50,
+            Search {
+                source: text("aws"),
+                class: text("6003"),
+                status: text("1"),
+                actor: text("user-3"),
+                ..any()
+            },
+        ),
         ("few and few", 100, Search { status: text("2"), action: text("DescribeImages"), ..any() }),
         ("an address spelled otherwise", 1_000, Search { ip: text("2001:db8::1"), ..any() }),
         ("an e-mail address in capitals", 1_000, Search { actor: text("ANN@EXAMPLE.COM"), ..any() }),
         ("a name in capitals is another", 10, Search { actor: text("USER-3"), ..any() }),
         ("nothing has both", 10, Search { source: text("aws-2"), actor: text("nobody"), ..any() }),
         ("an hour", 3, hours(10, 11)),
-        ("part of an hour of a source", 1, Search {
-            source: text("aws"),
-            from_ms: Some(MONTH_START_MS + 1),
-            to_ms: Some(MONTH_START_MS + 1_800_001),
-            ..any()
-        }),
+        (
+            "part of an hour of a source",
+            1,
+            Search {
+                source: text("aws"),
+                from_ms: Some(MONTH_START_MS + 1),
+                to_ms: Some(MONTH_START_MS + 1_800_001),
+                ..any()
+            },
+        ),
         ("some days of an actor", 20, Search { actor: text("user-1"), ..hours(0, 100) }),
         ("nothing between", 10, hours(11, 10)),
         ("an empty range", 10, hours(10, 10)),
@@ -218,10 +232,19 @@ async fn searches_find_what_reading_everything_finds() {
 async fn times_that_are_far_away_are_found_in_order() {
     let world = World::new().await;
     let log = world.log();
-    let times = ["1969-12-31T23:59:59Z", "1960-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "1970-01-01T00:30:00Z",
-        "2026-11-23T09:00:00Z", "9999-12-31T23:59:59Z"];
-    let sent: Vec<String> =
-        times.iter().zip(0..).map(|(time, id)| crate::world::record(&format!("id-{id}"), "ann", time)).collect();
+    let times = [
+        "1969-12-31T23:59:59Z",
+        "1960-01-01T00:00:00Z",
+        "1970-01-01T00:00:00Z",
+        "1970-01-01T00:30:00Z",
+        "2026-11-23T09:00:00Z",
+        "9999-12-31T23:59:59Z",
+    ];
+    let sent: Vec<String> = times
+        .iter()
+        .zip(0..)
+        .map(|(time, id)| crate::world::record(&format!("id-{id}"), "ann", time))
+        .collect();
     world.send(&sent).await.unwrap();
     let all = read_all(&log).await;
     for limit in [1, 2, 100] {

@@ -61,9 +61,13 @@ async fn what_can_not_be_bound_leaves_nothing() {
     fraction.retention.config = Some(json!({"rules": [{"class": "default", "when": {"a": [0.5]}}]}));
     assert!(matches!(log.put_source("x", fraction).await, Err(LedgerError::BadRequest(_))));
     let mut misplaced = plain("aws-cloudtrail");
-    misplaced.retention.on_error = Policy::Fallback { plugin: "aws-cloudtrail@0.1.0".to_owned(), config: None };
+    misplaced.retention.on_error =
+        Policy::Fallback { plugin: "aws-cloudtrail@0.1.0".to_owned(), config: None };
     assert!(matches!(log.put_source("x", misplaced).await, Err(LedgerError::BadRequest(_))));
-    assert!(matches!(log.put_source("No Name", plain("aws-cloudtrail")).await, Err(LedgerError::BadRequest(_))));
+    assert!(matches!(
+        log.put_source("No Name", plain("aws-cloudtrail")).await,
+        Err(LedgerError::BadRequest(_))
+    ));
     assert_eq!((world.size(), log.sources().len()), (size, 1));
 }
 

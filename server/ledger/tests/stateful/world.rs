@@ -1,6 +1,5 @@
 //! A ledger with a log, plugins and a source, and what tests do with it.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -55,7 +54,9 @@ fn host() -> Host {
 /// The component of a built-in plugin.
 pub(crate) fn wasm(name: &str) -> Bytes {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../../target/plugins/{name}.wasm"));
-    std::fs::read(&path).unwrap_or_else(|_| panic!("{} is missing: run `make plugins` first", path.display())).into()
+    std::fs::read(&path)
+        .unwrap_or_else(|_| panic!("{} is missing: run `make plugins` first", path.display()))
+        .into()
 }
 
 pub(crate) fn named(name: &str) -> NewLog {
@@ -209,12 +210,4 @@ pub(crate) async fn open_everything(log: &Log) -> Vec<(u64, String)> {
         }
     }
     ids
-}
-
-/// What a text holds of personal data that it should not.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut out, byte| {
-        write!(out, "{byte:02x}").unwrap();
-        out
-    })
 }
