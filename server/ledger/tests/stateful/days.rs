@@ -38,7 +38,7 @@ async fn rows_of_days_that_are_over_are_deleted() {
     let today = day(MORNING_MS);
     for days in 0..3 {
         world.clock.set(MORNING_MS + u64::from(days) * DAY_MS);
-        world.log().ingest(keyed("k", &records(days * 10..days * 10 + 10))).await.unwrap();
+        world.log().ingest(keyed(&format!("k-{days}"), &records(days * 10..days * 10 + 10))).await.unwrap();
     }
     // They go in the background.
     let gone = async {

@@ -101,6 +101,8 @@ async fn every_commit_may_fail_in_every_way() {
             if nth == COMMITS {
                 assert!(told.mixed.is_some(), "{case}: there are more commits than were counted");
             }
+            // The last plan was not due.
+            world.faulty.plan_commit(u64::MAX, fault);
             world.reopen().await;
             assert!(told.created <= world.ledger().log(&name).is_some(), "{case}");
             if world.ledger().log(&name).is_none() {
