@@ -43,6 +43,9 @@ fn filtered<'a>(record: &'a Record, filter: &str) -> Vec<String> {
             "user.uid",
             "user.name",
             "user.email_addr",
+            "src_endpoint.owner.uid",
+            "src_endpoint.owner.name",
+            "src_endpoint.owner.email_addr",
         ]
         .map(at)
         .to_vec(),
