@@ -48,6 +48,8 @@ pub(crate) struct Tokens {
     engine: Arc<dyn Engine>,
     writer: SharedWriter,
     by_id: RwLock<HashMap<String, Row>>,
+    /// Tokens are made and deleted one after the other, so that there are never too many.
+    changing: tokio::sync::Mutex<()>,
     /// SHA-256 of the administrator's token of this run.
     environment: Option<[u8; 32]>,
 }
@@ -68,7 +70,13 @@ impl Tokens {
             by_id.insert(row.grant.id.clone(), row);
         }
         let environment = environment.map(|token| Sha256::digest(token).into());
-        Ok(Self { engine, writer, by_id: RwLock::new(by_id), environment })
+        Ok(Self {
+            engine,
+            writer,
+            by_id: RwLock::new(by_id),
+            changing: tokio::sync::Mutex::default(),
+            environment,
+        })
     }
 
     /// What `token` allows at `now`, if it is one of ours and has not expired.
@@ -93,6 +101,7 @@ impl Tokens {
 
     /// Makes a token. `grant.id` is chosen here. The secret is returned once and never again.
     pub(crate) async fn create(&self, mut grant: Grant) -> Result<(Grant, Zeroizing<String>), TokenError> {
+        let _changing = self.changing.lock().await;
         if self.by_id.read().is_ok_and(|rows| rows.len() >= TOKENS_MAX) {
             return Err(TokenError::Full);
         }
@@ -116,6 +125,7 @@ impl Tokens {
 
     /// Deletes a token; false where there is none of that id.
     pub(crate) async fn delete(&self, id: &str) -> Result<bool, TokenError> {
+        let _changing = self.changing.lock().await;
         if !self.by_id.read().is_ok_and(|rows| rows.contains_key(id)) {
             return Ok(false);
         }

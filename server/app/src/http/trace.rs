@@ -92,3 +92,45 @@ fn known(method: &Method) -> &str {
         _ => "other",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use axum::Router;
+    use axum::body::Body;
+    use axum::extract::Path;
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    fn router() -> Router {
+        Router::new()
+            .route("/{name}", get(async |Path(name): Path<String>| name))
+            .method_not_allowed_fallback(async || Problem::new(Slug::Method, "not so"))
+            .layer(axum::middleware::from_fn(layer))
+    }
+
+    #[tokio::test]
+    async fn a_refusal_of_the_framework_is_a_problem_too() {
+        let response = router().oneshot(Request::get("/%FF").body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert!(response.headers().contains_key(REQUEST_ID));
+    }
+
+    #[tokio::test]
+    async fn a_wrong_method_is_told_the_right_ones() {
+        let response = router().oneshot(Request::put("/x").body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(response.headers()[header::ALLOW], "GET,HEAD");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+    }
+
+    #[test]
+    fn no_word_of_a_caller_becomes_a_metric() {
+        assert_eq!(known(&Method::from_bytes(b"ANNSMITH").unwrap()), "other");
+        assert_eq!(known(&Method::GET), "GET");
+    }
+}
