@@ -208,8 +208,9 @@ impl Ledger {
         let verifier_keys = verifier_keys(&signers);
         let params = LogParams { id, origin: row.origin.clone(), signers };
         let (engine, writer) = (Arc::clone(&self.shared.engine), self.shared.writer.clone());
-        let tree =
-            cairnlog_tlog::Log::create(engine, writer, params, Box::new(first)).await.map_err(not_created)?;
+        let tree = cairnlog_tlog::Log::create(engine, writer, params, Some(Box::new(first)))
+            .await
+            .map_err(not_created)?;
         Log::open(id, row, Arc::clone(&self.shared), keys, tree, verifier_keys).await
     }
 

@@ -33,12 +33,14 @@ impl Head {
         Head { checkpoint, note: String::new(), edge: Edge::default() }
     }
 
-    /// Signs the head of `edge`, which must have grown out of this head's edge.
+    /// Signs the head of `edge`, which must have grown out of this head's edge; the first head of a log may be
+    /// of size 0.
     ///
     /// # Panics
     /// If the tree would not grow, or if the edge contradicts itself: such a head must never exist.
     pub(crate) fn sign_next(&self, edge: Edge, signers: &[SigningKey]) -> Result<Head, NoteError> {
-        assert!(edge.size() > self.checkpoint.size, "a tree head that does not grow the tree");
+        let is_first = self.note.is_empty();
+        assert!(is_first || edge.size() > self.checkpoint.size, "a tree head that does not grow the tree");
         assert_eq!(self.edge.size(), self.checkpoint.size, "a tree head without its own edge");
         let checkpoint = Checkpoint {
             origin: self.checkpoint.origin.clone(),

@@ -54,7 +54,8 @@ pub(crate) struct Inner {
 
 impl Log {
     /// Creates the log with `first` as entry 0 and on: its rows and the first signed head are the first
-    /// commit. Call it within a tokio runtime.
+    /// commit. Without it, or where it has no entries but only rows, the log starts empty, under a signed
+    /// head of size 0. Call it within a tokio runtime.
     ///
     /// A crash before that commit leaves nothing, one after it leaves a log to [`Log::open`].
     ///
@@ -65,17 +66,20 @@ impl Log {
         engine: Arc<dyn Engine>,
         writer: impl Into<SharedWriter>,
         params: LogParams,
-        first: Box<dyn Submission>,
+        first: Option<Box<dyn Submission>>,
     ) -> Result<Log, OpenError> {
         rebuild::check_signers(&params)?;
         let writer = writer.into();
         let growing = writer.grow(params.id).ok_or(OpenError::Open { log: params.id })?;
         rebuild::check_vacant(engine.as_ref(), params.id).await?;
         let capacity = Capacity::of_submission(&engine.limits());
-        capacity.admit(first.as_ref()).map_err(OpenError::First)?;
+        if let Some(first) = &first {
+            capacity.admit_first(first.as_ref()).map_err(OpenError::First)?;
+        }
         let before = Head::before_first(&params.origin);
         let Prepared { batch, head, .. } =
-            commit::prepare(params.id, &before, &params.signers, vec![first]).map_err(OpenError::Sign)?;
+            commit::prepare(params.id, &before, &params.signers, first.into_iter().collect())
+                .map_err(OpenError::Sign)?;
         let current = writer.current().await;
         match engine.commit(&current, batch).await {
             Ok(()) => {}

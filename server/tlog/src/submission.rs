@@ -14,7 +14,8 @@ use crate::{
 /// Entries that go into the log together: they get consecutive indices, in order, in one commit, along
 /// with the rows that belong to them.
 pub trait Submission: Send + 'static {
-    /// The entries, in order; at least one, each of at most 65,535 bytes.
+    /// The entries, in order, each of at most 65,535 bytes; at least one, but for the submission that a log
+    /// is created with.
     fn entries(&self) -> &[Vec<u8>];
 
     /// The leaf hash of each entry (RFC 6962 §2.1), in the same order.
@@ -71,6 +72,15 @@ impl Capacity {
     /// Whether a batch of this much still fits.
     pub(crate) fn holds(&self, cost: Cost) -> bool {
         cost.leaves <= self.leaves_max && cost.bytes <= self.bytes_max
+    }
+
+    /// Checks the submission that a log is created with, which may be rows alone.
+    pub(crate) fn admit_first(&self, submission: &dyn Submission) -> Result<Cost, AppendError> {
+        if !submission.entries().is_empty() {
+            return self.admit(submission);
+        }
+        let cost = Cost { leaves: 0, bytes: submission.row_bytes() };
+        if self.holds(cost) { Ok(cost) } else { Err(AppendError::TooLarge) }
     }
 
     /// Checks a submission and says what it costs. The leaf hashes are computed anew here, in the

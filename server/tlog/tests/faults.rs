@@ -214,7 +214,7 @@ async fn siblings_survive_the_claim_that_settles_a_commit() {
         for id in [1, LOG] {
             let params = LogParams { id, ..params() };
             let first = Box::new(Plain::numbers(0..1));
-            let log = Log::create(Arc::clone(&engine), shared.clone(), params, first);
+            let log = Log::create(Arc::clone(&engine), shared.clone(), params, Some(first));
             logs.push(log.await.unwrap());
         }
         let sibling = logs.remove(0);
@@ -236,8 +236,8 @@ async fn a_commit_that_a_sibling_has_fenced_fails_cleanly() {
     let gated: Arc<dyn Engine> = gate.clone();
     let first = || Box::new(Plain::numbers(0..1));
     let other = LogParams { id: 1, ..params() };
-    let log = Log::create(Arc::clone(&engine), shared.clone(), params(), first()).await.unwrap();
-    Log::create(engine, shared.clone(), other, first()).await.unwrap().shutdown().await;
+    let log = Log::create(Arc::clone(&engine), shared.clone(), params(), Some(first())).await.unwrap();
+    Log::create(engine, shared.clone(), other, Some(first())).await.unwrap().shutdown().await;
     let other = LogParams { id: 1, ..params() };
     let sibling = Log::open(gated, shared, other).await.unwrap();
     let fenced = enqueue(&sibling, Plain::numbers(1..2));
@@ -259,7 +259,7 @@ async fn creation_fails_or_succeeds_whole() {
         faulty.plan_commit(1, fault);
         let writer = engine.claim().await.unwrap();
         let first = Box::new(Plain::numbers(0..3));
-        let created = Log::create(Arc::clone(&engine), writer, params(), first).await;
+        let created = Log::create(Arc::clone(&engine), writer, params(), Some(first)).await;
         let log = match (fault, created) {
             (CommitFault::UnknownApplied | CommitFault::UnknownUntilClaim, created) => created.unwrap(),
             (_, Err(OpenError::Commit(_))) => common::create(&engine, Plain::numbers(0..3)).await,

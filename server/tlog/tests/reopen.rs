@@ -6,8 +6,8 @@ mod common;
 use std::sync::Arc;
 
 use cairnlog_store::{Batch, Engine, Family, layout, memory::MemoryEngine};
-use cairnlog_tlog::{Log, LogParams, OpenError, ReadError};
-use cairnlog_verify::note::SigningKey;
+use cairnlog_tlog::{AppendError, Log, LogParams, OpenError, ReadError, Submission};
+use cairnlog_verify::{note::SigningKey, tile::Tile, tree};
 use common::{
     LOG, ORIGIN, PRIVATE, Plain, assert_is, create, numbers, open, params, try_open, verified_head,
 };
@@ -44,6 +44,42 @@ async fn a_log_goes_on_from_any_size() {
     }
 }
 
+/// An empty log has a signed head, and grows like any other, across a restart or not.
+#[tokio::test]
+async fn a_log_may_start_empty() {
+    for rows in [None, Some(Plain::new(Vec::new()))] {
+        for reopened in [false, true] {
+            let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+            let writer = engine.claim().await.unwrap();
+            let first = rows.clone().map(|rows| Box::new(rows) as Box<dyn Submission>);
+            let mut log = Log::create(Arc::clone(&engine), writer, params(), first).await.unwrap();
+            if reopened {
+                log.shutdown().await;
+                log = open(&engine).await;
+            }
+            assert_is(&log, &engine, &[]).await;
+            assert_eq!(log.root(0).await.unwrap(), verified_head(&log).root);
+            assert_eq!(log.consistency(0, 0).await.unwrap(), []);
+            assert!(log.inclusion(0, 0).await.is_err());
+            assert!(log.receipt(0).await.is_err());
+            let nothing = Tile { level: 0, index: 0, width: 1 };
+            assert_eq!(log.tile(nothing).await.unwrap(), None);
+            assert_eq!(log.find_leaf(&tree::leaf_hash(b"0")).await.unwrap(), None);
+            log.append(Box::new(Plain::numbers(0..300))).await.unwrap();
+            log.shutdown().await;
+            assert_is(&open(&engine).await, &engine, &numbers(0..300)).await;
+        }
+    }
+}
+
+/// Only what a log is created with may have no entries.
+#[tokio::test]
+async fn a_submission_without_entries_is_refused() {
+    let engine = stored(1).await;
+    let appended = open(&engine).await.append(Box::new(Plain::new(Vec::new()))).await;
+    assert!(matches!(appended, Err(AppendError::Invalid(_))));
+}
+
 #[tokio::test]
 async fn opening_writes_nothing_and_keeps_the_head() {
     let engine = stored(300).await;
@@ -66,7 +102,7 @@ async fn a_log_is_created_once() {
     let engine = stored(3).await;
     let writer = engine.claim().await.unwrap();
     let first = Box::new(Plain::numbers(0..1));
-    let created = Log::create(Arc::clone(&engine), writer, params(), first).await;
+    let created = Log::create(Arc::clone(&engine), writer, params(), Some(first)).await;
     assert!(matches!(created, Err(OpenError::Exists { log: LOG })));
     assert_eq!(verified_head(&open(&engine).await).size, 3);
 }
@@ -77,8 +113,8 @@ async fn a_log_is_open_once() {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let shared = cairnlog_tlog::SharedWriter::from(engine.claim().await.unwrap());
     let first = || Box::new(Plain::numbers(0..1));
-    let log = Log::create(Arc::clone(&engine), shared.clone(), params(), first()).await.unwrap();
-    let created = Log::create(Arc::clone(&engine), shared.clone(), params(), first()).await;
+    let log = Log::create(Arc::clone(&engine), shared.clone(), params(), Some(first())).await.unwrap();
+    let created = Log::create(Arc::clone(&engine), shared.clone(), params(), Some(first())).await;
     assert!(matches!(created, Err(OpenError::Open { log: LOG })));
     let opened = Log::open(Arc::clone(&engine), shared.clone(), params()).await;
     assert!(matches!(opened, Err(OpenError::Open { log: LOG })));
@@ -102,7 +138,7 @@ async fn a_log_is_not_created_over_what_a_lost_one_left() {
         .await;
         let writer = engine.claim().await.unwrap();
         let first = Box::new(Plain::numbers(0..1));
-        let created = Log::create(Arc::clone(&engine), writer, params(), first).await;
+        let created = Log::create(Arc::clone(&engine), writer, params(), Some(first)).await;
         assert!(matches!(created, Err(OpenError::Leftovers { log: LOG, what }) if what == left));
     }
 }
@@ -115,7 +151,7 @@ async fn logs_with_neighbouring_ids_do_not_touch() {
     for id in [6, 7, 8, u32::MAX] {
         let params = LogParams { id, ..params() };
         let first = Box::new(Plain::numbers(0..u64::from(id % 100)));
-        let log = Log::create(Arc::clone(&engine), shared.clone(), params, first).await.unwrap();
+        let log = Log::create(Arc::clone(&engine), shared.clone(), params, Some(first)).await.unwrap();
         logs.push((id, log));
     }
     for (id, log) in logs {

@@ -38,6 +38,7 @@ pub fn params() -> LogParams {
 }
 
 /// Entries with one row each beside the tree's own.
+#[derive(Clone)]
 pub struct Plain {
     entries: Vec<Vec<u8>>,
     hashes: Vec<Hash>,
@@ -96,7 +97,7 @@ pub fn row_of(entry: &[u8]) -> Vec<u8> {
 
 pub async fn create(engine: &Arc<dyn Engine>, first: Plain) -> Log {
     let writer = engine.claim().await.unwrap();
-    Log::create(Arc::clone(engine), writer, params(), Box::new(first)).await.unwrap()
+    Log::create(Arc::clone(engine), writer, params(), Some(Box::new(first))).await.unwrap()
 }
 
 pub async fn try_open(engine: &Arc<dyn Engine>) -> Result<Log, OpenError> {
