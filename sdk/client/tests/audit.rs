@@ -205,7 +205,7 @@ async fn a_receipt_is_checked_by_the_logs_key() {
     assert!(verifier.receipt(&receipt.to_string(), Some(b"else")).is_err());
 
     let key = SigningKey::ed25519(support::ORIGIN, [9; 32]).unwrap();
-    let checkpoint = sign(&log.checkpoint.to_text(), &[&key]).unwrap();
+    let checkpoint = sign(&log.checkpoint.to_text(), &[&key], 0).unwrap();
     let forged = Receipt { checkpoint, ..receipt };
     assert!(matches!(verifier.receipt(&forged.to_string(), None), Err(VerificationError::Receipt(_))));
 }

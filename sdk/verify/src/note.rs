@@ -1,14 +1,18 @@
 //! Signed notes (c2sp.org/signed-note): some lines of text, an empty line, and signature lines.
 //!
 //! A note carries any number of signatures; a reader knows some of the keys. Signatures by keys it does not know are
-//! passed over, **one by a key it knows must hold**, or the whole note is refused. Two types are spoken here: Ed25519
-//! over the text (0x01, what a log signs with) and Ed25519 `cosignature/v1` (0x04, what a witness signs with).
+//! passed over, **one by a key it knows must hold**, or the whole note is refused. Three kinds of keys are spoken
+//! here: Ed25519 over the text (0x01, what every log signs with), Ed25519 `cosignature/v1` (0x04, what older witnesses
+//! sign with) and ML-DSA-44 (0x06, for logs and witnesses, post-quantum).
 
 mod key;
+mod message;
+mod signing;
 
 use std::fmt;
 
-pub use key::{KeyError, SigningKey, VerifierKey};
+pub use key::{KeyError, KeyKind, VerifierKey};
+pub use signing::SigningKey;
 
 use crate::b64;
 use crate::limits::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX};
@@ -63,6 +67,15 @@ pub enum NoteError {
     /// The note has more than [`NOTE_SIGNATURES_MAX`] signatures.
     #[error("note has more than {NOTE_SIGNATURES_MAX} signatures")]
     TooManySignatures,
+    /// A time can't be signed.
+    #[error("time is beyond 2^63 - 1 seconds")]
+    Time,
+    /// An ML-DSA-44 key was to sign a text that is no checkpoint.
+    #[error("an ML-DSA-44 key signs checkpoints only, and the text is none")]
+    NotACheckpoint,
+    /// A subtree can't be signed.
+    #[error("subtree can't be signed: take an ML-DSA-44 key, an origin of 1 to 255 bytes and a valid range")]
+    Subtree,
     /// Two different trusted keys have the name and id of a signature.
     #[error("two trusted keys are called {0} and share an id; trust one of them")]
     AmbiguousKey(String),
@@ -86,18 +99,7 @@ impl Note {
         let split = note.rfind("\n\n").ok_or(NoteError::NoSignatures)? + 1;
         let (text, signatures) = (&note[..split], &note[split + 1..]);
         check_text(text)?;
-        let lines = signatures.strip_suffix('\n').ok_or(NoteError::NoSignatures)?;
-        let signatures = lines
-            .split('\n')
-            .enumerate()
-            .map(|(number, line)| {
-                if number >= NOTE_SIGNATURES_MAX {
-                    return Err(NoteError::TooManySignatures);
-                }
-                NoteSignature::parse(line).ok_or(NoteError::SignatureLine(number + 1))
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self { text: text.to_owned(), signatures })
+        Ok(Self { text: text.to_owned(), signatures: parse_signatures(signatures)? })
     }
 
     /// Checks every signature whose name and id are those of one of `keys`; gives the keys that have signed, each once, in
@@ -109,13 +111,12 @@ impl Note {
     pub fn verify<'k>(&self, keys: &'k [VerifierKey]) -> Result<Vec<&'k VerifierKey>, NoteError> {
         let mut signed = Vec::new();
         for signature in &self.signatures {
-            let named = |key: &&VerifierKey| key.name() == signature.name && key.id() == signature.id;
-            let mut candidates = keys.iter().filter(named);
+            let mut candidates = keys.iter().filter(|key| key.is_named_by(signature));
             let Some(key) = candidates.next() else { continue };
             if candidates.any(|other| other != key) {
                 return Err(NoteError::AmbiguousKey(signature.name.clone()));
             }
-            if !key.accepts(&self.text, &signature.bytes) {
+            if !key.accepts_bytes(&self.text, &signature.bytes) {
                 return Err(NoteError::BadSignature(signature.name.clone()));
             }
             if !signed.contains(&key) {
@@ -126,12 +127,13 @@ impl Note {
     }
 }
 
-/// The note of `text` with one signature by each of `keys`, in their order.
+/// The note of `text` with one signature by each of `keys`, in their order. The time, POSIX seconds, is signed by the kinds
+/// of keys that sign one (see [`SigningKey::sign`]).
 ///
 /// # Errors
-/// [`NoteError::Text`] or [`NoteError::ControlCharacter`] if no note can carry the text, [`NoteError::TooLong`],
-/// [`NoteError::NoSignatures`] without keys, [`NoteError::TooManySignatures`].
-pub fn sign(text: &str, keys: &[&SigningKey]) -> Result<String, NoteError> {
+/// [`NoteError::NoSignatures`] without keys, [`NoteError::TooManySignatures`], [`NoteError::TooLong`], and those of
+/// [`SigningKey::sign`].
+pub fn sign(text: &str, keys: &[&SigningKey], time: u64) -> Result<String, NoteError> {
     check_text(text)?;
     if keys.is_empty() {
         return Err(NoteError::NoSignatures);
@@ -139,19 +141,42 @@ pub fn sign(text: &str, keys: &[&SigningKey]) -> Result<String, NoteError> {
     if keys.len() > NOTE_SIGNATURES_MAX {
         return Err(NoteError::TooManySignatures);
     }
-    let signatures = keys
-        .iter()
-        .map(|key| NoteSignature {
-            name: key.name().to_owned(),
-            id: key.verifier_key().id(),
-            bytes: key.sign(text),
-        })
-        .collect();
+    let signatures = keys.iter().map(|key| key.sign(text, time)).collect::<Result<_, _>>()?;
     let note = Note { text: text.to_owned(), signatures }.to_string();
     if note.len() > NOTE_BYTES_MAX { Err(NoteError::TooLong) } else { Ok(note) }
 }
 
+/// Reads signature lines that stand alone, each ended: what a witness answers (c2sp.org/tlog-witness).
+///
+/// # Errors
+/// [`NoteError::TooLong`], [`NoteError::NoSignatures`], [`NoteError::SignatureLine`], [`NoteError::TooManySignatures`].
+pub fn parse_signatures(lines: &str) -> Result<Vec<NoteSignature>, NoteError> {
+    if lines.len() > NOTE_BYTES_MAX {
+        return Err(NoteError::TooLong);
+    }
+    let lines = lines.strip_suffix('\n').ok_or(NoteError::NoSignatures)?;
+    let numbered = lines.split('\n').enumerate();
+    numbered
+        .map(|(number, line)| {
+            if number >= NOTE_SIGNATURES_MAX {
+                return Err(NoteError::TooManySignatures);
+            }
+            NoteSignature::parse(line).ok_or(NoteError::SignatureLine(number + 1))
+        })
+        .collect()
+}
+
 impl NoteSignature {
+    /// The time, in POSIX seconds, that a signature by a key of this kind says; `None` for one that says none. It is worth
+    /// what the signature is.
+    #[must_use]
+    pub fn time(&self, kind: KeyKind) -> Option<u64> {
+        match kind {
+            KeyKind::Ed25519 => None,
+            KeyKind::Cosignature | KeyKind::MlDsa44 => Some(key::split_time(&self.bytes)?.0),
+        }
+    }
+
     fn parse(line: &str) -> Option<Self> {
         let (name, signature) = line.strip_prefix(SIGNATURE_PREFIX)?.split_once(' ')?;
         let signature = b64::decode(signature).ok()?;

@@ -159,13 +159,19 @@ fn leaf_end(index: u64, size: u64) -> Result<u64, ProofError> {
 }
 
 fn check_subtree(start: u64, end: u64, size: u64) -> Result<(), ProofError> {
-    let aligned = |length: u64| match length.checked_next_power_of_two() {
-        Some(unit) => start.is_multiple_of(unit),
-        None => start == 0,
-    };
-    if end <= size && end.checked_sub(start).is_some_and(aligned) {
+    if end <= size && is_subtree(start, end) {
         Ok(())
     } else {
         Err(ProofError::NotASubtree { start, end, size })
     }
+}
+
+/// Whether `[start, end)` is a subtree of every tree that is large enough: `start` is a multiple of the length rounded up
+/// to a power of two.
+pub(crate) fn is_subtree(start: u64, end: u64) -> bool {
+    let aligned = |length: u64| match length.checked_next_power_of_two() {
+        Some(unit) => start.is_multiple_of(unit),
+        None => start == 0,
+    };
+    end.checked_sub(start).is_some_and(aligned)
 }

@@ -12,7 +12,7 @@ use cairnlog_store::{Batch, Engine, Family, Scan, layout};
 use cairnlog_tlog::{LogParams, OpenError, SharedWriter};
 use cairnlog_verify::entry::{Body, Digest, Mode};
 use cairnlog_verify::name;
-use cairnlog_verify::note::SigningKey;
+use cairnlog_verify::note::{KeyKind, SigningKey};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
@@ -52,7 +52,8 @@ pub struct NewLog {
     pub name: String,
     /// The origin; `<public host>/logs/<name>` where absent.
     pub origin: Option<String>,
-    /// `PRIVATE+KEY+…` notes, one of them named like the origin; where empty, one is made.
+    /// `PRIVATE+KEY+…` notes, one of them an Ed25519 key named like the origin; where empty, one of Ed25519 and one of
+    /// ML-DSA-44 are made.
     pub signing_keys: Vec<String>,
 }
 
@@ -112,11 +113,12 @@ impl Ledger {
         self.check_free(&new.name, &origin)?;
         let mut notes: Vec<Zeroizing<String>> = new.signing_keys.into_iter().map(Zeroizing::new).collect();
         if notes.is_empty() {
-            let mut seed = Zeroizing::new([0; 32]);
-            self.shared.random.fill(seed.as_mut_slice());
-            let key =
-                SigningKey::ed25519(&origin, *seed).map_err(|error| bad(format!("the origin: {error}")))?;
-            notes.push(key.to_private_note());
+            for make in [SigningKey::ed25519, SigningKey::ml_dsa_44] {
+                let mut seed = Zeroizing::new([0; 32]);
+                self.shared.random.fill(seed.as_mut_slice());
+                let key = make(&origin, *seed).map_err(|error| bad(format!("the origin: {error}")))?;
+                notes.push(key.to_private_note());
+            }
         }
         let signers = parse_signers(&notes, &origin)?;
         self.check_vacant(*next_id).await?;
@@ -308,7 +310,7 @@ fn not_created(error: OpenError) -> LedgerError {
     }
 }
 
-/// The keys, those named like the origin first.
+/// The keys; the log's own first, an Ed25519 key before all, which every client of C2SP's formats can verify.
 fn parse_signers(notes: &[Zeroizing<String>], origin: &str) -> Result<Vec<SigningKey>, LedgerError> {
     let bad = |words: &str| LedgerError::BadRequest(words.to_owned());
     if notes.len() > SIGNING_KEYS_MAX {
@@ -320,13 +322,14 @@ fn parse_signers(notes: &[Zeroizing<String>], origin: &str) -> Result<Vec<Signin
             note.parse().map_err(|_| bad("a signing key is not a PRIVATE+KEY+… note of a supported kind"))
         })
         .collect::<Result<_, _>>()?;
-    signers.sort_by_key(|signer| signer.name() != origin);
+    signers.sort_by_key(|signer| (signer.name() != origin, signer.kind()));
     let ids: BTreeSet<_> = signers.iter().map(|signer| signer.verifier_key().to_string()).collect();
     if ids.len() < signers.len() {
         return Err(bad("a signing key is given twice"));
     }
-    if signers.first().is_none_or(|signer| signer.name() != origin) {
-        return Err(bad("no signing key is named like the log's origin"));
+    let is_own = |signer: &SigningKey| signer.name() == origin && signer.kind() == KeyKind::Ed25519;
+    if !signers.first().is_some_and(is_own) {
+        return Err(bad("no signing key is an Ed25519 key (type 0x01) named like the log's origin"));
     }
     Ok(signers)
 }

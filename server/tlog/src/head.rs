@@ -49,7 +49,7 @@ impl Head {
             extensions: Vec::new(),
         };
         let signers: Vec<&SigningKey> = signers.iter().collect();
-        let note = note::sign(&checkpoint.to_text(), &signers)?;
+        let note = note::sign(&checkpoint.to_text(), &signers, 0)?;
         Ok(Head { checkpoint, note, edge })
     }
 }

@@ -62,7 +62,7 @@ impl TestLog {
     }
 
     pub fn note(&self) -> String {
-        sign(&self.checkpoint.to_text(), &[&signing_key()]).unwrap()
+        sign(&self.checkpoint.to_text(), &[&signing_key()], 0).unwrap()
     }
 
     pub fn file(&mut self, path: &str) -> &mut Vec<u8> {

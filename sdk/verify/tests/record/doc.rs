@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cairnlog_verify::checkpoint::Checkpoint;
 use cairnlog_verify::entry::{Body, Digest, Entry, Mode, hour};
 use cairnlog_verify::event::{Attribute, Event};
 use cairnlog_verify::field::{self, FieldTree, RecordKey};
@@ -210,13 +211,46 @@ fn tree_checkpoint_and_receipt() {
     let origin = figures("record-key")["origin"];
     let key = SigningKey::ed25519(origin, unhex32(shown["seed"])).unwrap();
     assert_eq!(key.verifier_key().to_string(), shown["verifier_key"]);
-    let note = sign(&format!("{origin}\n5\n{}\n", range.root()), &[&key]).unwrap();
+    let note = sign(&format!("{origin}\n5\n{}\n", range.root()), &[&key], 0).unwrap();
     assert_eq!(note, format!("{}\n", block("checkpoint")));
 
     let receipt = Receipt::parse(&format!("{}\n", block("receipt"))).unwrap();
     assert_eq!(receipt.checkpoint, note);
     let verified = receipt.verify(None, &[shown["verifier_key"].parse().unwrap()]).unwrap();
     assert_eq!((verified.index, &verified.entry), (3, &entries[3]));
+}
+
+#[test]
+fn signatures() {
+    let shown = figures("signatures");
+    let text = shown["checkpoint"].replace("\\n", "\n");
+    let time: u64 = shown["time"].parse().unwrap();
+    let witness = SigningKey::cosignature("witness.example/w1", unhex32(shown["witness_seed"])).unwrap();
+    assert_eq!(witness.verifier_key().to_string(), shown["witness_key"]);
+    assert_eq!(witness.sign(&text, time).unwrap().to_string(), shown["witness_line"]);
+
+    let seed = unhex32(shown["ml_dsa_44_seed"]);
+    for (name, id) in
+        [("log.example/tiles", "ml_dsa_44_log_id"), ("witness.example/w1", "ml_dsa_44_witness_id")]
+    {
+        let key = SigningKey::ml_dsa_44(name, seed).unwrap();
+        assert_eq!(format!("{:08x}", key.verifier_key().id()), shown[id]);
+        let public = sha256(&key.verifier_key().public_key());
+        assert_eq!(format!("SHA-256 {public}"), shown["ml_dsa_44_public"]);
+    }
+    // Independently of the signer: the page's own words.
+    let checkpoint = Checkpoint::parse_text(&text).unwrap();
+    let short = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    let message = [
+        b"subtree/v1\n\0".to_vec(),
+        short("witness.example/w1"),
+        time.to_be_bytes().to_vec(),
+        short(&checkpoint.origin),
+        0u64.to_be_bytes().to_vec(),
+        checkpoint.size.to_be_bytes().to_vec(),
+        checkpoint.root.0.to_vec(),
+    ];
+    assert_eq!(format!("SHA-256 {}", sha256(&message.concat())), shown["ml_dsa_44_message"]);
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -30,7 +30,7 @@ fn checkpoint() -> Checkpoint {
 fn the_log_of_the_cosignature_vectors() {
     let secret: SigningKey = LOG_SECRET.parse().unwrap();
     assert_eq!(checkpoint().to_text(), TEXT);
-    assert_eq!(sign(TEXT, &[&secret]).unwrap(), format!("{TEXT}\n{LOG_LINE}"));
+    assert_eq!(sign(TEXT, &[&secret], 0).unwrap(), format!("{TEXT}\n{LOG_LINE}"));
     assert_eq!(Log::of_decimals(70_000).edge.root(), checkpoint().root);
     assert_eq!(Checkpoint::open(&cosigned(), &[key(LOG_KEY)]), Ok(checkpoint()));
 }
@@ -80,7 +80,7 @@ fn a_cosignature_has_a_time_of_at_most_2_to_the_63_less_1() {
 #[test]
 fn only_a_key_of_the_origin_speaks_for_the_log() {
     let other = SigningKey::ed25519("log.example/other", [9; 32]).unwrap();
-    let note = sign(TEXT, &[&other]).unwrap();
+    let note = sign(TEXT, &[&other], 0).unwrap();
     let by_other = Checkpoint::open(&note, &[other.verifier_key().clone(), key(LOG_KEY)]);
     assert_eq!(by_other, Err(CheckpointError::NotByOrigin("log.example/tiles".to_owned())));
     let by_witness = Checkpoint::open(&format!("{TEXT}\n{WITNESS_LINE}"), &[key(LOG_KEY), key(WITNESS_KEY)]);
@@ -126,7 +126,7 @@ fn the_static_log_of_tessera() {
     assert_eq!(secret.verifier_key(), &vkey);
     let root = Log::new(entries).edge.root();
     let checkpoint = Checkpoint { origin: ORIGIN.to_owned(), size: 15, root, extensions: vec![] };
-    let signed = sign(&checkpoint.to_text(), &[&secret]).unwrap();
+    let signed = sign(&checkpoint.to_text(), &[&secret], 0).unwrap();
     assert_eq!(
         signed,
         format!(

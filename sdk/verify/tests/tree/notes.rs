@@ -84,8 +84,9 @@ fn verifier_keys_have_one_spelling() {
         (format!("log.example/tiles+{id}+{public}="), KeyError::Base64(b64::Error)),
         (format!("log.example/tiles+{id}+{public}\n"), KeyError::Base64(b64::Error)),
         (format!("log.example/tiles+{id}+"), KeyError::Type),
-        (format!("log.example/tiles+{id}+BqOhB7/z"), KeyError::Type),
+        (format!("log.example/tiles+{id}+AqOhB7/z"), KeyError::Type),
         (format!("log.example/tiles+{id}+AQOhB7/z"), KeyError::Key),
+        (format!("log.example/tiles+{id}+BqOhB7/z"), KeyError::Key),
         (format!("log.example/tiles+{id}+{weak}"), KeyError::Key),
     ] {
         assert_eq!(vkey.parse::<VerifierKey>(), Err(error), "{vkey}");
@@ -99,7 +100,9 @@ fn private_keys_have_one_spelling() {
         ("PRIVATE+KEY+log.example/tiles".to_owned(), KeyError::Shape),
         (LOG_SECRET.replace("e94a", "e94b"), KeyError::Id),
         (LOG_SECRET.replace("tiles", "tile"), KeyError::Id),
-        (LOG_SECRET.replace("+AQAB", "+BAAB"), KeyError::Type),
+        (LOG_SECRET.replace("+AQAB", "+BAAB"), KeyError::Id),
+        (LOG_SECRET.replace("+AQAB", "+BgAB"), KeyError::Id),
+        (LOG_SECRET.replace("+AQAB", "+AgAB"), KeyError::Type),
         (format!("{LOG_SECRET}AAAA"), KeyError::Key),
         (format!("{LOG_SECRET}\n"), KeyError::Base64(b64::Error)),
     ] {
@@ -112,7 +115,7 @@ fn private_keys_have_one_spelling() {
 fn the_text_ends_at_the_last_empty_line() {
     let secret = signer("log", 1);
     for text in ["a\n", "a\n\nb\n", "a\n\n", "\n", "\n\n\n", "a\n\n\u{2014} log AAAAAAA=\n"] {
-        let note = sign(text, &[&secret]).unwrap();
+        let note = sign(text, &[&secret], 0).unwrap();
         assert_eq!(Note::parse(&note).unwrap().text, text);
         assert!(open(&note, &[secret.verifier_key().clone()]).is_ok());
     }
@@ -153,31 +156,31 @@ fn malformed_notes_are_refused() {
 #[test]
 fn one_hundred_signatures_are_read_and_no_more() {
     let secret = signer("log", 1);
-    let note = sign("text\n", &[&secret; 16]).unwrap();
+    let note = sign("text\n", &[&secret; 16], 0).unwrap();
     assert_eq!(Note::parse(&note).unwrap().signatures.len(), 16);
     assert!(open(&note, &[secret.verifier_key().clone()]).is_ok());
-    let full = sign("text\n", &[&secret; 100]).unwrap();
+    let full = sign("text\n", &[&secret; 100], 0).unwrap();
     assert_eq!(Note::parse(&full).unwrap().signatures.len(), 100);
     let surplus = format!("{full}\u{2014} log AAAAAAA=\n");
     assert_eq!(Note::parse(&surplus), Err(NoteError::TooManySignatures));
-    assert_eq!(sign("text\n", &[&secret; 101]), Err(NoteError::TooManySignatures));
+    assert_eq!(sign("text\n", &[&secret; 101], 0), Err(NoteError::TooManySignatures));
 }
 
 #[test]
 fn unsignable_texts_are_refused() {
     let secret = signer("log", 1);
     for text in ["", "text", "text\n\nmore"] {
-        assert_eq!(sign(text, &[&secret]), Err(NoteError::Text), "{text:?}");
+        assert_eq!(sign(text, &[&secret], 0), Err(NoteError::Text), "{text:?}");
     }
-    assert_eq!(sign("te\txt\n", &[&secret]), Err(NoteError::ControlCharacter));
-    assert_eq!(sign("text\n", &[]), Err(NoteError::NoSignatures));
-    assert_eq!(sign(&"x\n".repeat(1 << 19), &[&secret]), Err(NoteError::TooLong));
+    assert_eq!(sign("te\txt\n", &[&secret], 0), Err(NoteError::ControlCharacter));
+    assert_eq!(sign("text\n", &[], 0), Err(NoteError::NoSignatures));
+    assert_eq!(sign(&"x\n".repeat(1 << 19), &[&secret], 0), Err(NoteError::TooLong));
 }
 
 #[test]
 fn unknown_signatures_are_passed_over_and_none_known_is_a_refusal() {
     let (one, two, other) = (signer("one", 1), signer("two", 2), signer("one", 3));
-    let note = sign("text\n", &[&one, &two]).unwrap();
+    let note = sign("text\n", &[&one, &two], 0).unwrap();
     let key = |secret: &SigningKey| secret.verifier_key().clone();
     assert_eq!(open(&note, &[key(&two)]), Ok(vec![key(&two).to_string()]));
     assert_eq!(
@@ -192,13 +195,13 @@ fn unknown_signatures_are_passed_over_and_none_known_is_a_refusal() {
 fn a_failed_signature_of_a_trusted_key_refuses_the_note() {
     let (one, two) = (signer("one", 1), signer("two", 2));
     let keys = [one.verifier_key().clone(), two.verifier_key().clone()];
-    let mut note = Note::parse(&sign("text\n", &[&one, &two]).unwrap()).unwrap();
+    let mut note = Note::parse(&sign("text\n", &[&one, &two], 0).unwrap()).unwrap();
     note.signatures[1].bytes[0] ^= 1;
     assert_eq!(note.verify(&keys), Err(NoteError::BadSignature("two".to_owned())));
     assert!(note.verify(&keys[..1]).is_ok(), "a key that is not trusted may say what it likes");
     // Even behind a good one of the same key.
     let bad = note.signatures.pop().unwrap();
-    let good = Note::parse(&sign("text\n", &[&two]).unwrap()).unwrap();
+    let good = Note::parse(&sign("text\n", &[&two], 0).unwrap()).unwrap();
     note.signatures = vec![good.signatures[0].clone(), bad];
     assert_eq!(note.verify(&keys), Err(NoteError::BadSignature("two".to_owned())));
     // And with a signature of another length.
@@ -210,7 +213,7 @@ fn a_failed_signature_of_a_trusted_key_refuses_the_note() {
 fn a_repeated_key_has_signed_once() {
     let secret = signer("log", 1);
     let key = secret.verifier_key().clone();
-    let note = sign("text\n", &[&secret, &secret]).unwrap();
+    let note = sign("text\n", &[&secret, &secret], 0).unwrap();
     assert_eq!(open(&note, &[key.clone(), key.clone()]), Ok(vec![key.to_string()]));
 }
 
@@ -225,7 +228,7 @@ fn two_trusted_keys_with_one_name_and_id_are_ambiguous() {
     let keys = [one.verifier_key().clone(), two.verifier_key().clone()];
     assert_ne!(keys[0], keys[1]);
     assert_eq!((keys[0].id(), keys[1].id()), (0xf526_4223, 0xf526_4223));
-    let note = sign("text\n", &[&one]).unwrap();
+    let note = sign("text\n", &[&one], 0).unwrap();
     assert_eq!(open(&note, &keys), Err(NoteError::AmbiguousKey("log".to_owned())));
     assert_eq!(open(&note, &keys[..1]), Ok(vec![keys[0].to_string()]));
     assert_eq!(open(&note, &keys[1..]), Err(NoteError::BadSignature("log".to_owned())));
@@ -259,7 +262,7 @@ proptest! {
         let vkey = secret.verifier_key().to_string();
         let verifier = signed_note::StandardVerifier::new(&vkey).unwrap();
         prop_assert_eq!((verifier.name(), verifier.key_id()), (name.as_str(), secret.verifier_key().id()));
-        let ours = sign(&text, &[&secret]).unwrap();
+        let ours = sign(&text, &[&secret], 0).unwrap();
         let list = signed_note::VerifierList::new(vec![Box::new(verifier)]);
         let read = signed_note::Note::from_bytes(ours.as_bytes()).unwrap();
         prop_assert_eq!(read.text(), text.as_bytes());

@@ -34,7 +34,7 @@ fn receipt(index: u64, size: usize) -> Receipt {
         extra: Some(index.to_string().into_bytes()),
         index,
         hashes: plan.evaluate(&log.fetch(&plan.tiles())).unwrap(),
-        checkpoint: sign(&checkpoint.to_text(), &[&signer()]).unwrap(),
+        checkpoint: sign(&checkpoint.to_text(), &[&signer()], 0).unwrap(),
     }
 }
 

@@ -13,7 +13,7 @@ use super::sources::read_small;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Create a log, with a signing key of its own (role admin).
+    /// Create a log, with signing keys of its own (role admin).
     #[command(after_help = "Example:\n  cairnlog log create hr")]
     Create {
         /// 1 to 64 of a-z, 0-9 and -.
@@ -21,7 +21,7 @@ pub(super) enum Command {
         /// The log's identity in checkpoints; by default the server's public host and /logs/NAME.
         #[arg(long)]
         origin: Option<String>,
-        /// A file of PRIVATE+KEY+… notes, one a line, to sign with; without it the server makes a key.
+        /// A file of PRIVATE+KEY+… notes, one a line, to sign with; without it the server makes keys (Ed25519, ML-DSA-44).
         #[arg(long, value_name = "FILE")]
         signing_keys: Option<PathBuf>,
         #[command(flatten)]

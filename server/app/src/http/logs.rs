@@ -51,6 +51,7 @@ pub(crate) struct LogView {
     private: bool,
     /// The current Ed25519 verifier key.
     verifier_key: String,
+    /// All verifier keys, that one first.
     verifier_keys: Vec<String>,
     tree_size: u64,
     /// RFC 3339, UTC.

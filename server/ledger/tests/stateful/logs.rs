@@ -1,7 +1,7 @@
 //! Creating logs.
 
 use cairnlog_ledger::{LedgerError, NewLog};
-use cairnlog_verify::note::SigningKey;
+use cairnlog_verify::note::{KeyKind, SigningKey, VerifierKey};
 
 use crate::world::{World, named};
 
@@ -37,6 +37,24 @@ async fn a_log_signs_with_the_keys_that_it_is_given() {
 }
 
 #[tokio::test]
+async fn a_log_without_given_keys_signs_with_ed25519_and_ml_dsa_44() {
+    let mut world = World::empty().await;
+    world.ledger().create_log(named("hr"), "op").await.unwrap();
+    for _ in 0..2 {
+        let info = world.log().info();
+        let keys: Vec<VerifierKey> = info.verifier_keys.iter().map(|key| key.parse().unwrap()).collect();
+        assert_eq!(info.verifier_key, info.verifier_keys[0]);
+        assert_eq!(
+            keys.iter().map(VerifierKey::kind).collect::<Vec<_>>(),
+            [KeyKind::Ed25519, KeyKind::MlDsa44]
+        );
+        assert!(keys.iter().all(|key| key.name() == info.origin));
+        assert_ne!(keys[0].public_key()[..], keys[1].public_key()[..32], "each has a seed of its own");
+        world.reopen().await;
+    }
+}
+
+#[tokio::test]
 async fn bad_names_origins_and_keys_are_refused_and_quote_no_key() {
     let world = World::empty().await;
     let with = |name: &str, origin: Option<&str>, signing_keys: Vec<String>| NewLog {
@@ -50,6 +68,18 @@ async fn bad_names_origins_and_keys_are_refused_and_quote_no_key() {
         ("origin with a space", with("hr", Some("a b"), Vec::new())),
         ("long origin", with("hr", Some(&"x".repeat(256)), Vec::new())),
         ("no key of the origin", with("hr", Some("a"), vec![key("b", 1)])),
+        (
+            "no Ed25519 key of the origin",
+            with(
+                "hr",
+                Some("a"),
+                vec![
+                    SigningKey::ml_dsa_44("a", [1; 32]).unwrap().to_private_note().to_string(),
+                    SigningKey::cosignature("a", [1; 32]).unwrap().to_private_note().to_string(),
+                    key("b", 1),
+                ],
+            ),
+        ),
         ("not a key", with("hr", Some("a"), vec!["PRIVATE+KEY+a+00000000+secret".to_owned()])),
         ("one key twice", with("hr", Some("a"), vec![key("a", 1), key("a", 1)])),
         ("too many keys", with("hr", Some("a"), (0..9).map(|seed| key("a", seed)).collect())),
