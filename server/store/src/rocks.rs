@@ -139,6 +139,7 @@ impl Inner {
         let rows = self.write_batch(batch).map_err(CommitError::Unavailable)?;
         let mut synced = WriteOptions::default();
         synced.set_sync(true);
+        metrics::counter!("cairnlog_store_commits_total").increment(1);
         self.db.write_opt(rows, &synced).map_err(|error| {
             // A write or an fsync that failed may still have reached the disk, whole. RocksDB does not say at which
             // step it failed, so nothing here is provably clean.

@@ -21,6 +21,7 @@ mod commit;
 mod edge;
 mod error;
 mod head;
+mod kept;
 mod limits;
 mod log;
 mod proofs;
@@ -37,5 +38,6 @@ pub use limits::{
     SUBMISSION_BYTES_MAX, SUBMISSION_LEAVES_MAX,
 };
 pub use log::{Log, LogParams};
+pub use proofs::Inclusion;
 pub use submission::{Appended, Submission};
 pub use writer::SharedWriter;

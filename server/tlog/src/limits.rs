@@ -30,6 +30,10 @@ pub const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Entries that one read returns at most: those of a full bundle, 16 MiB at the worst.
 pub const ENTRIES_READ_MAX: u64 = 256;
 
+/// Tiles kept in memory for all logs of a server together. A full one takes 8 KiB, and as much again once a proof has
+/// used it: 64 MiB at the most, which holds all tiles of a log of a million entries.
+pub(crate) const TILES_KEPT_MAX: usize = 4_096;
+
 /// Rows of one leaf-hash prefix that a lookup looks at before it gives up. The prefix has 64 bits, so
 /// more than a few rows mean one entry repeated (the first row answers) or a crafted collision.
 pub(crate) const LEAF_CANDIDATES_MAX: usize = 4_096;

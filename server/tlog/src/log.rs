@@ -13,6 +13,7 @@ use crate::{
     commit::{self, Prepared},
     error::{AppendError, OpenError, StopReason},
     head::Head,
+    kept::Kept,
     limits::{QUEUE_BYTES_MAX, QUEUE_SUBMISSIONS_MAX},
     rebuild,
     sequencer::{Job, Sequencer, Waiter},
@@ -41,6 +42,7 @@ pub struct Log {
 pub(crate) struct Inner {
     pub(crate) id: u32,
     pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) kept: Arc<Kept>,
     heads: watch::Receiver<Arc<Head>>,
     capacity: Capacity,
     /// Taken away by a shutdown, after which the sequencer drains what is left.
@@ -123,6 +125,7 @@ impl Log {
         let (queue_in, queue) = mpsc::channel(QUEUE_SUBMISSIONS_MAX);
         let (heads_in, heads) = watch::channel(Arc::clone(&durable));
         let (stopped_in, stopped) = watch::channel(None);
+        let kept = writer.kept();
         let sequencer = Sequencer {
             log: params.id,
             signers: params.signers,
@@ -138,6 +141,7 @@ impl Log {
         let inner = Inner {
             id: params.id,
             engine,
+            kept,
             heads,
             capacity: Capacity::of_submission(&limits),
             queue: RwLock::new(Some(queue_in)),

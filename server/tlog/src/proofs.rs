@@ -1,9 +1,12 @@
 //! Proofs over the published tree and every smaller one (RFC 6962 §2.1, C2SP tlog-proof).
 
+use std::collections::BTreeSet;
+
 use cairnlog_verify::{
     Hash,
     proof::{self, Plan},
     receipt::Receipt,
+    tile::{TILE_WIDTH, Tile},
     tree,
 };
 
@@ -13,6 +16,17 @@ use crate::{
     log::Log,
 };
 
+/// Where an entry is in a tree, proven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inclusion {
+    /// The entry's leaf hash.
+    pub leaf: Hash,
+    /// The proof, from the leaf's sibling up (RFC 9162 §2.1.3.1).
+    pub hashes: Vec<Hash>,
+    /// The root of the tree.
+    pub root: Hash,
+}
+
 impl Log {
     /// The inclusion proof of the entry at `index` in the tree of the first `size` entries.
     ///
@@ -21,6 +35,37 @@ impl Log {
     /// can't be read.
     pub async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, ProofFailure> {
         self.prove(&self.head(), size, Plan::inclusion(index, size)?).await
+    }
+
+    /// Proves the entry at `index` in the tree of the first `size` entries. The proof has been verified when it is handed
+    /// out; the entry itself is not read, its leaf hash is the tree's.
+    ///
+    /// # Errors
+    /// [`ProofFailure`]: `size` is beyond the published tree, `index` is not below `size`, or what is stored can't be
+    /// read or does not prove.
+    pub async fn prove_inclusion(&self, index: u64, size: u64) -> Result<Inclusion, ProofFailure> {
+        let head = self.head();
+        let published = head.checkpoint.size;
+        if size > published {
+            return Err(ProofFailure::Beyond { size, published });
+        }
+        let plan = Plan::inclusion(index, size)?;
+        let root_plan = (size < published).then(|| Plan::root(size));
+        let leaf_tile = leaf_tile(index, size);
+        let mut wanted: BTreeSet<Tile> = plan.tiles().into_iter().collect();
+        wanted.extend(root_plan.iter().flat_map(Plan::tiles));
+        wanted.insert(leaf_tile);
+        let tiles = self.tiles(&head, wanted.into_iter().collect()).await?;
+        let leaf = tiles.get(leaf_tile).and_then(|tile| tile.hash((index % 256) as usize));
+        let leaf = leaf.ok_or(ReadError::Unproven { index })?;
+        let hashes = plan.evaluate(&tiles)?;
+        let root = match root_plan {
+            Some(plan) => plan.evaluate(&tiles)?.first().copied().unwrap_or_else(tree::empty_root),
+            None => head.checkpoint.root,
+        };
+        proof::verify_inclusion(index, size, &leaf, &hashes, &root)
+            .map_err(|_| ReadError::Unproven { index })?;
+        Ok(Inclusion { leaf, hashes, root })
     }
 
     /// The consistency proof between the trees of the first `from` and the first `to` entries.
@@ -70,4 +115,12 @@ impl Log {
         let tiles = self.tiles(head, plan.tiles()).await?;
         Ok(plan.evaluate(&tiles)?)
     }
+}
+
+/// The tile of an entry's leaf, as wide as it is in the tree of the first `size` entries.
+fn leaf_tile(index: u64, size: u64) -> Tile {
+    let width = u64::from(TILE_WIDTH);
+    let left = size - (index - index % width);
+    let width = u16::try_from(left).map_or(TILE_WIDTH, |left| left.min(TILE_WIDTH));
+    Tile { level: 0, index: index / u64::from(TILE_WIDTH), width }
 }

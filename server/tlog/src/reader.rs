@@ -1,6 +1,6 @@
 //! What anyone may read of the tree: tiles, bundles, entries, and where a leaf is.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use cairnlog_store::{Engine, Family, Scan, layout};
 use cairnlog_verify::{
@@ -14,6 +14,7 @@ use crate::{
     edge,
     error::ReadError,
     head::Head,
+    kept::{KeptTile, Tiles},
     limits::{ENTRIES_READ_MAX, LEAF_CANDIDATES_MAX, LEAF_CANDIDATES_PAGE},
     log::Log,
 };
@@ -32,15 +33,9 @@ impl Log {
         if !has_tile(&head, tile) {
             return Ok(None);
         }
-        if let Some(bytes) = edge_tile(&head, tile) {
-            return Ok(Some(bytes));
-        }
-        let mut tiles = full_tiles(self.engine(), self.inner.id, vec![tile]).await?;
-        let bytes = tiles.remove(&tile).map(|mut bytes| {
-            bytes.truncate(usize::from(tile.width) * HASH_BYTES);
-            bytes
-        });
-        Ok(bytes)
+        let tiles = self.tiles(&head, vec![tile]).await?;
+        let bytes = tiles.get(tile).and_then(|kept| kept.bytes().get(..usize::from(tile.width) * HASH_BYTES));
+        Ok(bytes.map(<[u8]>::to_vec))
     }
 
     /// The bytes of an entry bundle (C2SP tlog-tiles), at any width up to what the published tree has of
@@ -131,23 +126,30 @@ impl Log {
         Err(ReadError::TooManyCandidates)
     }
 
-    /// Tiles that the tree of `head` has, at least as wide as asked for.
-    pub(crate) async fn tiles(
-        &self,
-        head: &Head,
-        tiles: Vec<Tile>,
-    ) -> Result<BTreeMap<Tile, Vec<u8>>, ReadError> {
-        let mut at_edge = BTreeMap::new();
-        let mut full = Vec::new();
+    /// Tiles that the tree of `head` has, at least as wide as asked for: from the edge, from memory, else from the store.
+    pub(crate) async fn tiles(&self, head: &Head, tiles: Vec<Tile>) -> Result<Tiles, ReadError> {
+        let log = self.inner.id;
+        let kept = &self.inner.kept;
+        let mut found = Tiles::default();
+        let mut missing = Vec::new();
         for tile in tiles {
-            match edge_tile(head, tile) {
-                Some(bytes) => drop(at_edge.insert(tile, bytes)),
-                None => full.push(tile),
+            let whole = whole_tile(head, tile);
+            match (kept.get(log, whole), edge_tile(head, whole)) {
+                (Some(known), _) => found.insert(tile, known),
+                (None, Some(bytes)) => {
+                    let known = Arc::new(KeptTile::new(bytes));
+                    kept.put(log, whole, Arc::clone(&known));
+                    found.insert(tile, known);
+                }
+                (None, None) => missing.push(tile),
             }
         }
-        let mut all = full_tiles(self.engine(), self.inner.id, full).await?;
-        all.append(&mut at_edge);
-        Ok(all)
+        for (tile, bytes) in full_tiles(self.engine(), log, missing).await? {
+            let known = Arc::new(KeptTile::new(bytes));
+            kept.put(log, whole_tile(head, tile), Arc::clone(&known));
+            found.insert(tile, known);
+        }
+        Ok(found)
     }
 
     pub(crate) fn engine(&self) -> &dyn Engine {
@@ -209,6 +211,13 @@ fn has_tile(head: &Head, tile: Tile) -> bool {
     let end = tile.index.checked_mul(u64::from(TILE_WIDTH));
     let end = end.and_then(|first| first.checked_add(u64::from(tile.width)));
     (1..=TILE_WIDTH).contains(&tile.width) && end.is_some_and(|end| end <= count)
+}
+
+/// The tile at the width that it has in the tree of `head`, which is that tree's for good.
+fn whole_tile(head: &Head, tile: Tile) -> Tile {
+    let count = edge::hash_count(head.checkpoint.size, tile.level);
+    let left = count.saturating_sub(tile.index.saturating_mul(u64::from(TILE_WIDTH)));
+    Tile { width: u16::try_from(left).map_or(TILE_WIDTH, |left| left.min(TILE_WIDTH)), ..tile }
 }
 
 /// The bytes of a tile that is partial in the tree of `head`; `None` if it is full there or not in it.

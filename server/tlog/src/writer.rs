@@ -8,6 +8,7 @@ use std::{
 use cairnlog_store::{Engine, Family, ReadError, Writer, layout};
 use tokio::sync::Mutex;
 
+use crate::kept::Kept;
 use crate::limits::{SETTLE_PAUSE_MIN, SETTLE_TRIES_MAX};
 
 /// The claim that every log over one engine writes with.
@@ -22,6 +23,8 @@ pub struct SharedWriter {
     current: Arc<Mutex<Writer>>,
     /// The logs that have a sequencer.
     growing: Arc<SyncMutex<BTreeSet<u32>>>,
+    /// The tiles of all of them that were read last.
+    kept: Arc<Kept>,
 }
 
 /// The right to grow a log; there is one for each log of a claim. Two sequencers of one log would each sign a tree of its
@@ -40,7 +43,7 @@ impl Drop for Growing {
 
 impl From<Writer> for SharedWriter {
     fn from(writer: Writer) -> SharedWriter {
-        SharedWriter { current: Arc::new(Mutex::new(writer)), growing: Arc::default() }
+        SharedWriter { current: Arc::new(Mutex::new(writer)), growing: Arc::default(), kept: Arc::default() }
     }
 }
 
@@ -48,6 +51,11 @@ impl SharedWriter {
     /// The claim to write with, for whoever else writes to the engine: take it anew for each commit.
     pub async fn current(&self) -> Writer {
         self.current.lock().await.clone()
+    }
+
+    /// The tiles kept in memory.
+    pub(crate) fn kept(&self) -> Arc<Kept> {
+        Arc::clone(&self.kept)
     }
 
     /// The right to grow `log`; `None` as long as someone has it.

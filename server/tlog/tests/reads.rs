@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use cairnlog_store::{Engine, Family, layout, memory::MemoryEngine};
-use cairnlog_tlog::{ENTRIES_READ_MAX, Log, ProofFailure, ReadError};
+use cairnlog_tlog::{ENTRIES_READ_MAX, Inclusion, Log, ProofFailure, ReadError};
 use cairnlog_verify::{
     Hash, proof,
     receipt::Receipt,
@@ -240,6 +240,8 @@ proptest! {
                     let hashes = log.inclusion(index, to).await.unwrap();
                     proof::verify_inclusion(index, to, &leaf, &hashes, &root2).unwrap();
                     assert_eq!(log.root(to).await.unwrap(), root2);
+                    let proven = log.prove_inclusion(index, to).await.unwrap();
+                    assert_eq!(proven, Inclusion { leaf, hashes, root: root2 });
                 }
             }
         });

@@ -93,15 +93,13 @@ pub(crate) async fn inclusion(
     if index >= tree_size {
         return Err(Problem::bad_request(format!("index {index} is not in a tree of size {tree_size}")));
     }
-    let entry = entry_bytes(&log, index).await?;
-    let hashes = log.tree().inclusion(index, tree_size).await?;
-    let root = log.tree().root(tree_size).await?;
+    let proven = log.tree().prove_inclusion(index, tree_size).await?;
     Ok(axum::Json(Inclusion {
         leaf_index: index,
-        leaf_hash: tree::leaf_hash(&entry).to_string(),
+        leaf_hash: proven.leaf.to_string(),
         tree_size,
-        root_hash: root.to_string(),
-        hashes: hashes.iter().map(Hash::to_string).collect(),
+        root_hash: proven.root.to_string(),
+        hashes: proven.hashes.iter().map(Hash::to_string).collect(),
         checkpoint: (tree_size == head.checkpoint.size).then(|| head.note.clone()),
     }))
 }
