@@ -12,7 +12,7 @@ WITH_ENV := if [ -f $(ENV) ]; then . ./$(ENV); fi;
 DENY := PATH="$(CURDIR)/.tools/bin:$$PATH" cargo deny --log-level error --locked
 ARGS ?=
 
-.PHONY: help run test ci prepare build plugins fmt lint deny bench advisories clean
+.PHONY: help run test ci prepare build plugins fmt lint deny bench interop advisories clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,7 +51,11 @@ deny:
 	@$(DENY) --manifest-path plugins/Cargo.toml --config deny.toml check bans licenses sources
 
 bench: build plugins ## measure, and write the tables of docs/performance.md
-	@"$(TARGET)/release/cairnlog-bench" $(ARGS)
+	@scripts/build-tessera.sh || echo "bench: without Tessera's POSIX log beside us"
+	@"$(TARGET)/release/cairnlog-bench" --peer "$$(ls target/interop/bin/posix 2>/dev/null)" $(ARGS)
+
+interop: build plugins ## Tessera's own fsck, hammer and integration test against our server, where Go is there
+	@CAIRNLOG="$(TARGET)/release/cairnlog" scripts/interop.sh
 
 advisories: ## check dependencies against the RustSec database (needs GitHub)
 	@scripts/install-cargo-deny.sh

@@ -70,7 +70,7 @@ pub(crate) async fn measure(
 }
 
 /// A file whose blocks the disk has already, as a write-ahead log's are: syncing it writes data and nothing else.
-fn allocated(path: &Path) -> Result<File> {
+pub(crate) fn allocated(path: &Path) -> Result<File> {
     let mut file = File::create(path)?;
     file.write_all(&vec![0; FILE_BYTES])?;
     file.sync_all()?;
@@ -79,7 +79,7 @@ fn allocated(path: &Path) -> Result<File> {
 }
 
 /// Writes the next 4 KiB of a file and waits for the disk.
-fn fdatasync(file: &mut File) -> Result<Duration> {
+pub(crate) fn fdatasync(file: &mut File) -> Result<Duration> {
     if file.stream_position()? >= FILE_BYTES as u64 {
         file.rewind()?;
     }

@@ -1,11 +1,18 @@
 //! Measures the built server on this machine and writes the tables of `docs/performance.md`.
 //!
-//! One run starts the release binary on a fresh data directory, with the pipelines of `examples/`, and measures the
-//! latency of one record a request ([`latency`]) and the rate of the whole pipeline ([`throughput`]), each beside a
-//! yardstick taken in the same minutes on the same disk and cores: only ratios survive a change of machine.
+//! A run has two parts, each with a server of its own on a fresh data directory: opaque logs ([`opaque`]), beside a server
+//! that does nothing and, where it is there, Tessera's POSIX log; and the pipeline of records ([`records`]), beside one
+//! fdatasync and the time that the cores had. Only ratios survive a change of machine.
 
+mod adds;
+mod large;
 mod latency;
+mod load;
 mod machine;
+mod noop;
+mod opaque;
+mod peer;
+mod records;
 mod report;
 mod samples;
 mod server;
@@ -13,20 +20,25 @@ mod stats;
 mod throughput;
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use cairnlog_tests::{paths, pipelines};
-use samples::Samples;
-use server::Server;
+use cairnlog_tests::paths;
+use machine::Machine;
+use report::Part;
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 const HELP: &str = "\
 Measures the server that lies beside this program, on this machine.
 
-usage: cairnlog-bench [--quick]
+usage: cairnlog-bench [--quick] [--part opaque|records] [--entries N] [--peer PROGRAM]
 
-  --quick   a smoke run in seconds; its figures mean little and are not written down
+  --quick          a smoke run in seconds; its figures mean little and are not written down
+  --part PART      one of the two parts alone
+  --entries N      entries of the large log; without it 1000000
+  --peer PROGRAM   Tessera's cmd/conformance/posix, to be measured in the same run
 
 A full run takes some minutes and rewrites the tables of docs/performance.md.
 Nothing else should run meanwhile.
@@ -39,30 +51,45 @@ struct Scale {
     requests: usize,
     /// Records of one throughput run.
     records: usize,
-    /// Throughput runs.
+    /// Throughput runs, and rounds of adds.
     runs: usize,
+    /// How long one figure of the opaque part is measured, in one round.
+    long: Duration,
+    /// Entries of the large log.
+    entries: u64,
 }
 
-const FULL: Scale = Scale { requests: 2_000, records: 100_000, runs: 3 };
-const QUICK: Scale = Scale { requests: 200, records: 10_000, runs: 1 };
+const FULL: Scale =
+    Scale { requests: 2_000, records: 100_000, runs: 3, long: Duration::from_secs(3), entries: 1_000_000 };
+const QUICK: Scale =
+    Scale { requests: 200, records: 10_000, runs: 1, long: Duration::from_millis(500), entries: 120_000 };
+
+/// What was asked for.
+struct Wanted {
+    scale: Scale,
+    is_quick: bool,
+    opaque: bool,
+    records: bool,
+    peer: Option<PathBuf>,
+}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let scale = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => FULL,
-        ["--quick"] => QUICK,
+    let measured = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--help" | "-h"] => {
             print!("{HELP}");
             return ExitCode::SUCCESS;
         }
+        [noop::ARGUMENT, dir] => noop::serve(dir.into()),
         _ => {
-            eprint!("{HELP}");
-            return ExitCode::from(64);
+            let Some(wanted) = wanted(&arguments) else {
+                eprint!("{HELP}");
+                return ExitCode::from(64);
+            };
+            run(&wanted)
         }
     };
-    // One thread: the client shares the cores with the server, so it should take as little of them as it can.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(measure(scale))) {
+    match measured {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cairnlog-bench: {error}");
@@ -71,40 +98,51 @@ fn main() -> ExitCode {
     }
 }
 
-async fn measure(scale: Scale) -> Result<()> {
-    let machine = machine::Machine::read()?;
-    println!("{machine}");
-    let samples = Samples::load()?;
-    println!("{} CloudTrail records from {}", samples.len(), samples.origin());
-    let dir = tempfile::Builder::new().prefix("bench-").tempdir_in(paths::root().join("target"))?;
-    let data = dir.path().join("data");
-    let mut server = Server::start(&data)?;
-    pipelines::examples(&server.client()?, server::LOG).await;
-
-    println!("latency: {} requests of each kind, one connection", scale.requests);
-    let latency = latency::measure(&server, dir.path(), &samples, scale.requests).await?;
-    print!("{}", report::latency(&latency));
-
-    let before = server::disk(&data)?;
-    println!("throughput: {} x {} records, {}", scale.runs, scale.records, throughput::SHAPE);
-    let mut runs = Vec::with_capacity(scale.runs);
-    for number in 0..scale.runs {
-        let run = throughput::run(&server, &samples, number, scale.records).await?;
-        println!("  run {}: {:.0} records/s", number + 1, run.rate());
-        runs.push(run);
+fn wanted(arguments: &[String]) -> Option<Wanted> {
+    let mut wanted = Wanted { scale: FULL, is_quick: false, opaque: true, records: true, peer: None };
+    let mut entries = None;
+    let mut rest = arguments.iter().map(String::as_str);
+    while let Some(argument) = rest.next() {
+        match argument {
+            "--quick" => (wanted.scale, wanted.is_quick) = (QUICK, true),
+            "--part" => match rest.next()? {
+                "opaque" => wanted.records = false,
+                "records" => wanted.opaque = false,
+                _ => return None,
+            },
+            "--entries" => {
+                entries = Some(rest.next()?.parse().ok().filter(|count| *count >= 2 * large::SMALL)?);
+            }
+            // Empty where it could not be built.
+            "--peer" => wanted.peer = Some(rest.next()?).filter(|path| !path.is_empty()).map(PathBuf::from),
+            _ => return None,
+        }
     }
-    // Starting anew empties the write-ahead log into tables: what lies there then is what the records cost for good.
-    server.stop()?;
-    let mut server = Server::start(&data)?;
-    let disk = server::disk(&data)?.saturating_sub(before);
-    server.stop()?;
-    let throughput = throughput::Throughput { runs, disk };
-    print!("{}", report::throughput(&throughput));
+    wanted.scale.entries = entries.unwrap_or(wanted.scale.entries);
+    Some(wanted)
+}
 
-    if scale.runs == FULL.runs {
+fn run(wanted: &Wanted) -> Result<()> {
+    // One thread: the client shares the cores with the server, so it should take as little of them as it can.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let machine = Machine::read()?;
+        println!("{machine}");
         let document = paths::root().join("docs/performance.md");
-        report::write(&document, &machine, &samples, &latency, &throughput)?;
-        println!("written to {}", document.display());
-    }
-    Ok(())
+        if wanted.opaque {
+            let tables = opaque::measure(&wanted.scale, wanted.peer.as_deref()).await?;
+            println!("{tables}");
+            if !wanted.is_quick {
+                report::write(&document, Part::Opaque, &machine, &tables)?;
+            }
+        }
+        if wanted.records {
+            let tables = records::measure(&wanted.scale).await?;
+            println!("{tables}");
+            if !wanted.is_quick {
+                report::write(&document, Part::Records, &machine, &tables)?;
+            }
+        }
+        Ok(())
+    })
 }

@@ -12,9 +12,29 @@ use crate::samples::Samples;
 use crate::stats::{Spread, float, median_by};
 use crate::throughput::{Run, SHAPE, Throughput};
 
-/// The generated part of the document; all around it is written by hand.
-const BEGIN: &str = "<!-- begin: written by `make bench` -->";
-const END: &str = "<!-- end: written by `make bench` -->";
+/// The generated parts of the document; all around them is written by hand.
+#[derive(Clone, Copy)]
+pub(crate) enum Part {
+    /// Opaque logs: G1, G2, G2b, G5, G6, G9, G10, G11.
+    Opaque,
+    /// The pipeline of records: G2, G3, G8.
+    Records,
+}
+
+impl Part {
+    /// The lines around it.
+    fn markers(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Opaque => (
+                "<!-- begin: opaque, written by `make bench` -->",
+                "<!-- end: opaque, written by `make bench` -->",
+            ),
+            Self::Records => {
+                ("<!-- begin: written by `make bench` -->", "<!-- end: written by `make bench` -->")
+            }
+        }
+    }
+}
 
 /// In the order in which a record passes them.
 const STAGES: [&str; 5] = ["normalize", "redact", "retention", "seal", "commit"];
@@ -84,24 +104,14 @@ pub(crate) fn throughput(throughput: &Throughput) -> String {
     table
 }
 
-fn millis(duration: Duration) -> f64 {
+pub(crate) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-/// Puts the tables between the document's markers.
-pub(crate) fn write(
-    document: &Path,
-    machine: &Machine,
-    samples: &Samples,
-    one: &Latency,
-    all: &Throughput,
-) -> Result<()> {
-    let text = fs::read_to_string(document)?;
-    let misses = || format!("{} has no `{BEGIN}` and `{END}`", document.display());
-    let (before, rest) = text.split_once(BEGIN).ok_or_else(misses)?;
-    let (_, after) = rest.split_once(END).ok_or_else(misses)?;
-    let generated = format!(
-        "`make bench`: {machine}.\n\n### One record a request, one connection (G2)\n\n{}\n\
+/// The part of the pipeline of records.
+pub(crate) fn records(samples: &Samples, one: &Latency, all: &Throughput) -> String {
+    format!(
+        "### One record a request, one connection (G2)\n\n{}\n\
          ### The whole pipeline (G3, G8)\n\n{} x {} CloudTrail records, {SHAPE}; the {} records of `{}` in turn, each under an `eventID` of its own.\n\n{}",
         latency(one),
         all.runs.len(),
@@ -109,7 +119,17 @@ pub(crate) fn write(
         samples.len(),
         samples.origin(),
         throughput(all),
-    );
-    fs::write(document, format!("{before}{BEGIN}\n\n{generated}\n{END}{after}"))?;
+    )
+}
+
+/// Puts tables between the markers of a part of the document.
+pub(crate) fn write(document: &Path, part: Part, machine: &Machine, tables: &str) -> Result<()> {
+    let (begin, end) = part.markers();
+    let text = fs::read_to_string(document)?;
+    let misses = || format!("{} has no `{begin}` and `{end}`", document.display());
+    let (before, rest) = text.split_once(begin).ok_or_else(misses)?;
+    let (_, after) = rest.split_once(end).ok_or_else(misses)?;
+    fs::write(document, format!("{before}{begin}\n\n`make bench`: {machine}.\n\n{tables}\n{end}{after}"))?;
+    println!("written to {}", document.display());
     Ok(())
 }

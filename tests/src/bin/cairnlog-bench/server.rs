@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::Result;
 /// The log that all records go to.
 pub(crate) const LOG: &str = "bench";
 
-const ADMIN_TOKEN: &str = "the-administrator-of-this-bench-0123456789";
+pub(crate) const ADMIN_TOKEN: &str = "the-administrator-of-this-bench-0123456789";
 
 /// Clock ticks of `/proc/…/stat` in a second, on every Linux that Rust runs on.
 const TICKS: u64 = 100;
@@ -26,6 +27,7 @@ const TICKS: u64 = 100;
 pub(crate) struct Server {
     child: Child,
     url: String,
+    data: PathBuf,
     http: reqwest::Client,
     /// Held open: a server whose stdout is closed could fail to write there.
     _stdout: BufReader<ChildStdout>,
@@ -62,7 +64,7 @@ impl Server {
             .tcp_nodelay(true)
             .pool_idle_timeout(Duration::from_mins(1))
             .build()?;
-        Ok(Self { child, url, http, _stdout: stdout })
+        Ok(Self { child, url, data: data.to_owned(), http, _stdout: stdout })
     }
 
     /// A typed client with every role.
@@ -73,6 +75,41 @@ impl Server {
     /// A raw request; requests one after the other share one connection.
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url)).bearer_auth(ADMIN_TOKEN)
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> Result<SocketAddr> {
+        Ok(self.url.strip_prefix("http://").ok_or("the url is not http")?.parse()?)
+    }
+
+    /// Creates a log that takes bytes as they come.
+    pub(crate) async fn create_opaque(&self, name: &str) -> Result<()> {
+        let wanted = serde_json::json!({"name": name, "mode": "opaque"});
+        let answer = self.request(Method::POST, "/api/v1/logs").json(&wanted).send().await?;
+        let status = answer.status();
+        if status != reqwest::StatusCode::CREATED {
+            return Err(format!("no log {name}: {status}: {}", answer.text().await?).into());
+        }
+        Ok(())
+    }
+
+    /// Commits to the store since the server started, each with one fsync at the most.
+    pub(crate) async fn syncs(&self) -> Result<u64> {
+        let text = self.request(Method::GET, "/metrics").send().await?.error_for_status()?.text().await?;
+        let count = text.lines().find_map(|line| line.strip_prefix("cairnlog_store_commits_total "));
+        Ok(count.ok_or("the server does not count commits")?.trim().parse()?)
+    }
+
+    /// Bytes of its data directory.
+    pub(crate) fn disk(&self) -> Result<u64> {
+        disk(&self.data)
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
     }
 
     /// Nanoseconds by ingest stage, since the server started.

@@ -1,0 +1,43 @@
+#!/bin/sh
+# Builds the programs of Tessera (github.com/transparency-dev/tessera), another tile log, that interop and bench use:
+# target/interop/bin/{fsck,hammer,posix,integration.test}. Its source is used as it is, at one version.
+#
+# Without Go, or where its module proxy can't be reached, it says so and ends with 2.
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+module=github.com/transparency-dev/tessera
+version=v1.0.4
+out=$root/target/interop
+bin=$out/bin
+stamp=$bin/.tessera-$version
+
+say() { printf 'tessera: %s\n' "$*" >&2; }
+
+[ -f "$stamp" ] && exit 0
+if ! command -v go >/dev/null 2>&1; then
+    say "Go is not here (https://go.dev/dl); skipped"
+    exit 2
+fi
+if ! source=$(go mod download -json "$module@$version" 2>/dev/null | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p') || [ -z "$source" ]; then
+    say "the module $module@$version can't be had from $(go env GOPROXY); skipped"
+    exit 2
+fi
+say "building $module@$version"
+mkdir -p "$bin"
+rm -rf "$out/tessera"
+# The hammer is internal to the module, so it is built within a copy of it.
+cp -r "$source" "$out/tessera"
+chmod -R u+w "$out/tessera"
+(
+    cd "$out/tessera"
+    GOFLAGS=-mod=mod
+    export GOFLAGS
+    if ! go mod download; then
+        say "what the module needs can't be had from $(go env GOPROXY); skipped"
+        exit 2
+    fi
+    go build -buildvcs=false -o "$bin/" ./cmd/fsck ./internal/hammer ./cmd/conformance/posix
+    go test -c -o "$bin/integration.test" ./integration
+)
+touch "$stamp"
