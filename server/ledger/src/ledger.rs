@@ -208,7 +208,7 @@ impl Ledger {
             batch.put(Family::Classes, layout::class_key(id, "default"), default_class);
         });
         let verifier_keys = verifier_keys(&signers);
-        let params = LogParams { id, origin: row.origin.clone(), signers };
+        let params = params(id, &row, signers, &self.shared.clock);
         let (engine, writer) = (Arc::clone(&self.shared.engine), self.shared.writer.clone());
         let tree = cairnlog_tlog::Log::create(engine, writer, params, Some(Box::new(first)))
             .await
@@ -296,10 +296,15 @@ async fn open_log(id: u32, row: LogRow, shared: Arc<Shared>, dir: &DataDir) -> R
     let keys = Arc::new(keys.map_err(LedgerError::internal)?.map_err(LedgerError::internal)?);
     let signers = parse_signers(keys.signing(), &row.origin)?;
     let verifier_keys = verifier_keys(&signers);
-    let params = LogParams { id, origin: row.origin.clone(), signers };
+    let params = params(id, &row, signers, &shared.clock);
     let (engine, writer) = (Arc::clone(&shared.engine), shared.writer.clone());
     let tree = cairnlog_tlog::Log::open(engine, writer, params).await.map_err(LedgerError::internal)?;
     Log::open(id, row, shared, keys, tree, verifier_keys).await
+}
+
+fn params(id: u32, row: &LogRow, signers: Vec<SigningKey>, clock: &Arc<dyn Clock>) -> LogParams {
+    let clock = Arc::clone(clock);
+    LogParams { id, origin: row.origin.clone(), signers, clock: Arc::new(move || clock.now_ms() / 1000) }
 }
 
 fn not_created(error: OpenError) -> LedgerError {

@@ -9,6 +9,12 @@
 const HEAD_SIGNED: u8 = 0;
 /// `heads`: the newest published head.
 const HEAD_PUBLISHED: u8 = 1;
+/// `heads`: the time of the newest signed head.
+const HEAD_TIME: u8 = 2;
+/// `heads`: the time of the newest published head.
+const HEAD_PUBLISHED_TIME: u8 = 3;
+/// `heads`: how far a witness has cosigned.
+const WITNESS_SIZE: u8 = 4;
 /// `sources`: where a plugin's entry stands.
 const PLUGIN_ENTRY: u8 = 0;
 
@@ -34,6 +40,24 @@ pub fn head_key(log: u32) -> Vec<u8> {
 #[must_use]
 pub fn published_head_key(log: u32) -> Vec<u8> {
     key(log, &[&[HEAD_PUBLISHED]])
+}
+
+/// `heads`: log u32, 2 u8. The time of the newest signed head, in the same batch as the head.
+#[must_use]
+pub fn head_time_key(log: u32) -> Vec<u8> {
+    key(log, &[&[HEAD_TIME]])
+}
+
+/// `heads`: log u32, 3 u8. The time of the newest published head.
+#[must_use]
+pub fn published_time_key(log: u32) -> Vec<u8> {
+    key(log, &[&[HEAD_PUBLISHED_TIME]])
+}
+
+/// `heads`: log u32, 4 u8, the witness's name. The size of the tree that it cosigned last.
+#[must_use]
+pub fn witness_size_key(log: u32, witness: &str) -> Vec<u8> {
+    key(log, &[&[WITNESS_SIZE], witness.as_bytes()])
 }
 
 /// `by_leaf`: log u32, first 8 bytes of the leaf hash, index u64. The index stands in the key, so that two leaves with
@@ -254,6 +278,9 @@ mod tests {
             (tile_key(1, 3, 258), "00000001030000000000000102"),
             (head_key(7), "0000000700"),
             (published_head_key(7), "0000000701"),
+            (head_time_key(7), "0000000702"),
+            (published_time_key(7), "0000000703"),
+            (witness_size_key(7, "w"), "000000070477"),
             (by_leaf_key(1, token, 9), "00000001a1a1a1a1a1a1a1a10000000000000009"),
             (posting_key(1, 6, token, 9), "0000000106a1a1a1a1a1a1a1a10000000000000009"),
             (time_key(1, 498_000, 9), "00000001000799500000000000000009"),

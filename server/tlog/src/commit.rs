@@ -1,14 +1,14 @@
 //! From a group of submissions to the one batch that makes them durable. Pure: no I/O, no waiting.
 
+use std::sync::Arc;
+
 use cairnlog_store::{Batch, Family, layout};
-use cairnlog_verify::{
-    Hash,
-    note::{NoteError, SigningKey},
-};
+use cairnlog_verify::{Hash, note::NoteError};
 
 use crate::{
     edge::FullTile,
     head::Head,
+    signers::Signers,
     submission::{Appended, Submission},
 };
 
@@ -22,11 +22,12 @@ pub(crate) struct Prepared {
 }
 
 /// Gives each submission the indices after `durable`, in order, and makes the rows of all of them and
-/// the head that commits to them.
+/// the head that commits to them, signed at `now`.
 pub(crate) fn prepare(
     log: u32,
     durable: &Head,
-    signers: &[SigningKey],
+    signers: &Arc<Signers>,
+    now: u64,
     group: Vec<Box<dyn Submission>>,
 ) -> Result<Prepared, NoteError> {
     let mut batch = Batch::new();
@@ -45,8 +46,9 @@ pub(crate) fn prepare(
     for tile in full {
         put_tile(log, &tile, &mut batch);
     }
-    let head = durable.sign_next(edge, signers)?;
+    let head = durable.sign_next(edge, now, signers)?;
     batch.put(Family::Heads, layout::head_key(log), head.note.as_bytes());
+    batch.put(Family::Heads, layout::head_time_key(log), head.time.to_be_bytes());
     let tree_size = head.checkpoint.size;
     let appended = firsts.into_iter().map(|first_index| Appended { first_index, tree_size }).collect();
     Ok(Prepared { batch, head, appended })

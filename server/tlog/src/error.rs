@@ -54,6 +54,9 @@ pub enum OpenError {
     /// The stored head isn't text.
     #[error("the stored tree head is not text; restore the store whole")]
     HeadNotText,
+    /// The stored time of the head isn't one.
+    #[error("the stored time of the tree head is damaged; restore the store whole")]
+    HeadTime,
     /// The stored head is that of another log.
     #[error("the stored tree head is that of `{found}`, not of `{expected}`")]
     Origin {
@@ -184,6 +187,18 @@ pub enum ReadError {
     TooManyCandidates,
 }
 
+/// Why a head can't be served.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeadError {
+    /// A signature can't be made.
+    #[error("the tree head can't be signed: {0}")]
+    Sign(#[from] NoteError),
+    /// Signing panicked, or the process is going down.
+    #[error("the tree head's signing was cut short")]
+    Panicked,
+}
+
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -199,6 +214,9 @@ pub enum ProofFailure {
     /// No such proof exists, whatever the tree.
     #[error(transparent)]
     Proof(#[from] ProofError),
+    /// The head that it leads to can't be served.
+    #[error(transparent)]
+    Head(#[from] HeadError),
     /// What the proof is made of can't be read.
     #[error(transparent)]
     Read(#[from] ReadError),

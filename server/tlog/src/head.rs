@@ -1,44 +1,58 @@
 //! The signed tree head, and how one follows another.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use cairnlog_verify::{
-    checkpoint::Checkpoint,
-    note::{self, NoteError, SigningKey},
-    tree,
-};
+use cairnlog_verify::{checkpoint::Checkpoint, note::NoteError, tree};
+use tokio::sync::OnceCell;
 
-use crate::edge::Edge;
+use crate::{edge::Edge, error::HeadError, signers::Signers};
+
+/// The latest time that a signature may carry (C2SP tlog-cosignature).
+pub(crate) const TIME_MAX: u64 = i64::MAX as u64;
 
 /// A signed tree head (C2SP tlog-checkpoint) that is durable.
 #[derive(Clone)]
 pub struct Head {
     /// What it states: origin, size and root.
     pub checkpoint: Checkpoint,
-    /// The signed note, byte for byte as stored and served.
+    /// When it was signed, in POSIX seconds: what signatures that carry a time say. Never less than that of an
+    /// earlier head.
+    pub time: u64,
+    /// The signed note, byte for byte as stored. What is served is [`Log::checkpoint`](crate::Log::checkpoint)'s
+    /// answer.
     pub note: String,
     /// The right edge of the tree that it states, which reads of the edge are answered from.
     pub(crate) edge: Edge,
+    pub(crate) signers: Arc<Signers>,
+    /// The note as it is served, once somebody has asked for it.
+    pub(crate) served: OnceCell<String>,
 }
 
 impl Head {
     /// What a log grows from before its first entry. It is never signed, stored or shown.
-    pub(crate) fn before_first(origin: &str) -> Head {
+    pub(crate) fn before_first(origin: &str, signers: &Arc<Signers>) -> Head {
         let checkpoint = Checkpoint {
             origin: origin.to_owned(),
             size: 0,
             root: tree::empty_root(),
             extensions: Vec::new(),
         };
-        Head { checkpoint, note: String::new(), edge: Edge::default() }
+        Head {
+            checkpoint,
+            time: 0,
+            note: String::new(),
+            edge: Edge::default(),
+            signers: Arc::clone(signers),
+            served: OnceCell::new(),
+        }
     }
 
-    /// Signs the head of `edge`, which must have grown out of this head's edge; the first head of a log may be
-    /// of size 0.
+    /// Signs the head of `edge`, which must have grown out of this head's edge, at `now`; where the clock has stepped
+    /// back, at the time of this head. The first head of a log may be of size 0.
     ///
     /// # Panics
     /// If the tree would not grow, or if the edge contradicts itself: such a head must never exist.
-    pub(crate) fn sign_next(&self, edge: Edge, signers: &[SigningKey]) -> Result<Head, NoteError> {
+    pub(crate) fn sign_next(&self, edge: Edge, now: u64, signers: &Arc<Signers>) -> Result<Head, NoteError> {
         let is_first = self.note.is_empty();
         assert!(is_first || edge.size() > self.checkpoint.size, "a tree head that does not grow the tree");
         assert_eq!(self.edge.size(), self.checkpoint.size, "a tree head without its own edge");
@@ -48,9 +62,34 @@ impl Head {
             root: edge.root(),
             extensions: Vec::new(),
         };
-        let signers: Vec<&SigningKey> = signers.iter().collect();
-        let note = note::sign(&checkpoint.to_text(), &signers, 0)?;
-        Ok(Head { checkpoint, note, edge })
+        let note = signers.sign(&checkpoint)?;
+        let time = self.time.max(now.min(TIME_MAX));
+        Ok(Head { checkpoint, time, note, edge, signers: Arc::clone(signers), served: OnceCell::new() })
+    }
+}
+
+impl Head {
+    /// The time that the ML-DSA-44 signature of this head says; `None` where the log has no such key.
+    #[must_use]
+    pub fn timestamp(&self) -> Option<u64> {
+        self.signers.tell_time().then_some(self.time)
+    }
+
+    /// The note as it is served. It is made once, off the async threads; who asks meanwhile waits for that one.
+    pub(crate) async fn to_serve(&self) -> Result<String, HeadError> {
+        if !self.signers.sign_when_asked() {
+            return Ok(self.note.clone());
+        }
+        let complete = || async {
+            let (signers, note) = (Arc::clone(&self.signers), self.note.clone());
+            let (checkpoint, time) = (self.checkpoint.clone(), self.time);
+            let signing = move || signers.complete(&note, &checkpoint, time);
+            tokio::task::spawn_blocking(signing)
+                .await
+                .map_err(|_| HeadError::Panicked)?
+                .map_err(HeadError::Sign)
+        };
+        self.served.get_or_try_init(complete).await.cloned()
     }
 }
 

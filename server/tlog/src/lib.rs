@@ -28,16 +28,17 @@ mod proofs;
 mod reader;
 mod rebuild;
 mod sequencer;
+mod signers;
 mod submission;
 mod writer;
 
-pub use error::{AppendError, OpenError, ProofFailure, ReadError, StopReason};
+pub use error::{AppendError, HeadError, OpenError, ProofFailure, ReadError, StopReason};
 pub use head::Head;
 pub use limits::{
     ENTRIES_READ_MAX, GROUP_BYTES_MAX, GROUP_LEAVES_MAX, QUEUE_BYTES_MAX, QUEUE_SUBMISSIONS_MAX,
     SUBMISSION_BYTES_MAX, SUBMISSION_LEAVES_MAX,
 };
-pub use log::{Log, LogParams};
+pub use log::{Clock, Log, LogParams};
 pub use proofs::Inclusion;
 pub use submission::{Appended, Submission};
 pub use writer::SharedWriter;

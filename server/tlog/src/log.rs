@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{
     commit::{self, Prepared},
-    error::{AppendError, OpenError, StopReason},
+    error::{AppendError, HeadError, OpenError, StopReason},
     head::Head,
     kept::Kept,
     limits::{QUEUE_BYTES_MAX, QUEUE_SUBMISSIONS_MAX},
@@ -21,8 +21,10 @@ use crate::{
     writer::{Growing, SharedWriter},
 };
 
+/// The time of day in POSIX seconds. It may step back; the times of heads don't.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
 /// What makes a log this log.
-#[derive(Debug)]
 pub struct LogParams {
     /// Its id, the first four bytes of every key.
     pub id: u32,
@@ -30,6 +32,17 @@ pub struct LogParams {
     pub origin: String,
     /// The keys that sign every head; at least one is named like the origin.
     pub signers: Vec<SigningKey>,
+    /// Where the times of heads come from.
+    pub clock: Clock,
+}
+
+impl std::fmt::Debug for LogParams {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogParams")
+            .field("id", &self.id)
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A cheap handle to an open log. The log goes on until [`Log::shutdown`], or until the last handle is
@@ -70,7 +83,7 @@ impl Log {
         params: LogParams,
         first: Option<Box<dyn Submission>>,
     ) -> Result<Log, OpenError> {
-        rebuild::check_signers(&params)?;
+        let signers = rebuild::check_signers(&params.origin, params.signers)?;
         let writer = writer.into();
         let growing = writer.grow(params.id).ok_or(OpenError::Open { log: params.id })?;
         rebuild::check_vacant(engine.as_ref(), params.id).await?;
@@ -78,9 +91,9 @@ impl Log {
         if let Some(first) = &first {
             capacity.admit_first(first.as_ref()).map_err(OpenError::First)?;
         }
-        let before = Head::before_first(&params.origin);
+        let before = Head::before_first(&params.origin, &signers);
         let Prepared { batch, head, .. } =
-            commit::prepare(params.id, &before, &params.signers, first.into_iter().collect())
+            commit::prepare(params.id, &before, &signers, (params.clock)(), first.into_iter().collect())
                 .map_err(OpenError::Sign)?;
         let current = writer.current().await;
         match engine.commit(&current, batch).await {
@@ -93,7 +106,7 @@ impl Log {
             }
             Err(error) => return Err(error.into()),
         }
-        Ok(Log::start(engine, writer, growing, params, head))
+        Ok(Log::start(engine, writer, growing, params.id, params.clock, head))
     }
 
     /// Opens the log at its stored head. The right edge is rebuilt from the last full tiles and the
@@ -106,18 +119,19 @@ impl Log {
         writer: impl Into<SharedWriter>,
         params: LogParams,
     ) -> Result<Log, OpenError> {
-        rebuild::check_signers(&params)?;
+        let signers = rebuild::check_signers(&params.origin, params.signers)?;
         let writer = writer.into();
         let growing = writer.grow(params.id).ok_or(OpenError::Open { log: params.id })?;
-        let head = rebuild::stored_head(engine.as_ref(), &params).await?;
-        Ok(Log::start(engine, writer, growing, params, head))
+        let head = rebuild::stored_head(engine.as_ref(), params.id, &params.origin, signers).await?;
+        Ok(Log::start(engine, writer, growing, params.id, params.clock, head))
     }
 
     fn start(
         engine: Arc<dyn Engine>,
         writer: SharedWriter,
         growing: Growing,
-        params: LogParams,
+        id: u32,
+        clock: Clock,
         head: Head,
     ) -> Log {
         let durable = Arc::new(head);
@@ -127,8 +141,9 @@ impl Log {
         let (stopped_in, stopped) = watch::channel(None);
         let kept = writer.kept();
         let sequencer = Sequencer {
-            log: params.id,
-            signers: params.signers,
+            log: id,
+            signers: Arc::clone(&durable.signers),
+            clock,
             engine: Arc::clone(&engine),
             writer,
             _growing: growing,
@@ -139,7 +154,7 @@ impl Log {
             stopped: stopped_in,
         };
         let inner = Inner {
-            id: params.id,
+            id,
             engine,
             kept,
             heads,
@@ -191,6 +206,14 @@ impl Log {
     #[must_use]
     pub fn head(&self) -> Arc<Head> {
         Arc::clone(&self.inner.heads.borrow())
+    }
+
+    /// The note of a head as it is served: the stored signatures, and those that are made only when asked for.
+    ///
+    /// # Errors
+    /// [`HeadError`].
+    pub async fn checkpoint(&self, head: &Head) -> Result<String, HeadError> {
+        head.to_serve().await
     }
 
     /// Follows the published head. It shows the newest one, not each one; it closes when the log stops.

@@ -103,7 +103,7 @@ impl Log {
         let leaf = tree::leaf_hash(&entry);
         proof::verify_inclusion(index, size, &leaf, &hashes, &head.checkpoint.root)
             .map_err(|_| ReadError::Unproven { index })?;
-        Ok(Receipt { extra: Some(entry), index, hashes, checkpoint: head.note.clone() })
+        Ok(Receipt { extra: Some(entry), index, hashes, checkpoint: self.checkpoint(&head).await? })
     }
 
     /// Reads the tiles that a plan over the first `size` entries names, and evaluates it.

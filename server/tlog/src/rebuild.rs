@@ -1,28 +1,33 @@
 //! What a log checks before it may go on signing: that what is stored is the tree of the signed head.
 
+use std::sync::Arc;
+
 use cairnlog_store::{Engine, Family, Scan, layout};
 use cairnlog_verify::{
     Hash,
     checkpoint::Checkpoint,
-    note::VerifierKey,
+    note::SigningKey,
     tile::{TILE_WIDTH, Tile},
     tree,
 };
 
+use tokio::sync::OnceCell;
+
 use crate::{
     edge::{self, Edge},
     error::OpenError,
-    head::Head,
-    log::LogParams,
+    head::{Head, TIME_MAX},
     reader,
+    signers::Signers,
 };
 
 /// A log's own key must be among the signers, or no client would accept its heads.
-pub(crate) fn check_signers(params: &LogParams) -> Result<(), OpenError> {
-    if params.signers.iter().any(|key| key.name() == params.origin) {
-        return Ok(());
+pub(crate) fn check_signers(origin: &str, keys: Vec<SigningKey>) -> Result<Arc<Signers>, OpenError> {
+    let signers = Signers::new(keys);
+    if signers.are_of(origin) {
+        return Ok(Arc::new(signers));
     }
-    Err(OpenError::NoSigner { origin: params.origin.clone() })
+    Err(OpenError::NoSigner { origin: origin.to_owned() })
 }
 
 /// A log is created only where there are no rows of one, so that no lost tree is signed over.
@@ -40,15 +45,18 @@ pub(crate) async fn check_vacant(engine: &dyn Engine, log: u32) -> Result<(), Op
 }
 
 /// The stored head, with the right edge rebuilt and found to hash to it.
-pub(crate) async fn stored_head(engine: &dyn Engine, params: &LogParams) -> Result<Head, OpenError> {
-    let log = params.id;
+pub(crate) async fn stored_head(
+    engine: &dyn Engine,
+    log: u32,
+    origin: &str,
+    signers: Arc<Signers>,
+) -> Result<Head, OpenError> {
     let stored = engine.get(Family::Heads, &layout::head_key(log)).await?;
     let stored = stored.ok_or(OpenError::NoHead { log })?;
     let note = String::from_utf8(stored).map_err(|_| OpenError::HeadNotText)?;
-    let keys: Vec<VerifierKey> = params.signers.iter().map(|signer| signer.verifier_key().clone()).collect();
-    let checkpoint = Checkpoint::open(&note, &keys)?;
-    if checkpoint.origin != params.origin {
-        let expected = params.origin.clone();
+    let checkpoint = Checkpoint::open(&note, &signers.verifier_keys())?;
+    if checkpoint.origin != origin {
+        let expected = origin.to_owned();
         return Err(OpenError::Origin { expected, found: checkpoint.origin });
     }
     let size = checkpoint.size;
@@ -58,7 +66,15 @@ pub(crate) async fn stored_head(engine: &dyn Engine, params: &LogParams) -> Resu
     if found != checkpoint.root {
         return Err(OpenError::Root { size, signed: checkpoint.root, found });
     }
-    Ok(Head { checkpoint, note, edge })
+    let time = stored_time(engine, log).await?;
+    Ok(Head { checkpoint, time, note, edge, signers, served: OnceCell::new() })
+}
+
+/// The time of the stored head; 0 where it was written before heads had times.
+async fn stored_time(engine: &dyn Engine, log: u32) -> Result<u64, OpenError> {
+    let Some(row) = engine.get(Family::Heads, &layout::head_time_key(log)).await? else { return Ok(0) };
+    let time = row.try_into().map(u64::from_be_bytes).ok().filter(|time| *time <= TIME_MAX);
+    time.ok_or(OpenError::HeadTime)
 }
 
 /// Entries after the head mean that the head was put back to an older one: going on from it would sign

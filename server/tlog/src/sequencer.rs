@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use cairnlog_store::{CommitError, Engine, Writer};
-use cairnlog_verify::note::SigningKey;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use crate::{
     commit::{self, Prepared},
     error::{AppendError, StopReason},
     head::Head,
+    log::Clock,
+    signers::Signers,
     submission::{Appended, Capacity, Cost, Submission},
     writer::{Growing, SharedWriter},
 };
@@ -46,7 +47,8 @@ enum Outcome {
 /// The state of the task.
 pub(crate) struct Sequencer {
     pub(crate) log: u32,
-    pub(crate) signers: Vec<SigningKey>,
+    pub(crate) signers: Arc<Signers>,
+    pub(crate) clock: Clock,
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) writer: SharedWriter,
     pub(crate) _growing: Growing,
@@ -105,7 +107,7 @@ impl Sequencer {
     async fn append(&mut self, group: Vec<Job>) -> Result<(), StopReason> {
         let (submissions, waiters): (Vec<_>, Vec<_>) =
             group.into_iter().map(|job| (job.submission, job.waiter)).unzip();
-        let prepared = commit::prepare(self.log, &self.durable, &self.signers, submissions);
+        let prepared = commit::prepare(self.log, &self.durable, &self.signers, (self.clock)(), submissions);
         let Prepared { batch, head, appended } = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {

@@ -3,7 +3,10 @@
 
 mod common;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use cairnlog_store::{Batch, Engine, Family, layout, memory::MemoryEngine};
 use cairnlog_tlog::{AppendError, Log, LogParams, OpenError, ReadError, Submission};
@@ -232,7 +235,7 @@ async fn a_head_newer_than_the_entries_is_refused() {
 async fn a_head_that_others_signed_is_refused() {
     let engine = stored(3).await;
     let other = SigningKey::ed25519(ORIGIN, [9; 32]).unwrap();
-    let params = LogParams { id: LOG, origin: ORIGIN.to_owned(), signers: vec![other] };
+    let params = LogParams { signers: vec![other], ..params() };
     let writer = engine.claim().await.unwrap();
     let opened = Log::open(Arc::clone(&engine), writer, params).await;
     assert!(matches!(opened, Err(OpenError::Head(_))));
@@ -252,7 +255,7 @@ async fn a_head_that_was_tampered_with_is_refused() {
 async fn a_log_needs_a_key_named_like_its_origin() {
     let key: SigningKey = PRIVATE.parse().unwrap();
     let other = "example.com/other".to_owned();
-    let params = LogParams { id: LOG, origin: other, signers: vec![key] };
+    let params = LogParams { origin: other, signers: vec![key], ..params() };
     let engine = stored(3).await;
     let writer = engine.claim().await.unwrap();
     let opened = Log::open(Arc::clone(&engine), writer, params).await;
@@ -266,8 +269,57 @@ async fn a_head_of_another_origin_is_refused() {
     let fixture: SigningKey = PRIVATE.parse().unwrap();
     let own = SigningKey::ed25519("example.com/own", [9; 32]).unwrap();
     let origin = "example.com/own".to_owned();
-    let params = LogParams { id: LOG, origin, signers: vec![own, fixture] };
+    let params = LogParams { origin, signers: vec![own, fixture], ..params() };
     let writer = engine.claim().await.unwrap();
     let opened = Log::open(Arc::clone(&engine), writer, params).await;
     assert!(matches!(opened, Err(OpenError::Origin { found, .. }) if found == ORIGIN));
+}
+
+/// Whatever the clock says, also between two runs, the time of a head is never less than that of the one before.
+#[tokio::test]
+async fn the_time_of_heads_never_decreases() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let now = Arc::new(AtomicU64::new(5_000));
+    let at = |now: &Arc<AtomicU64>| {
+        let now = Arc::clone(now);
+        LogParams { clock: Arc::new(move || now.load(Ordering::Relaxed)), ..params() }
+    };
+    let writer = engine.claim().await.unwrap();
+    let first = Box::new(Plain::numbers(0..1));
+    let mut log = Log::create(Arc::clone(&engine), writer, at(&now), Some(first)).await.unwrap();
+    let mut times = vec![log.head().time];
+    let mut size = 1;
+    for clock in [5_001, 4_000, 0, 5_001, 5_002, u64::MAX, 7] {
+        for restart in [false, true] {
+            now.store(clock, Ordering::Relaxed);
+            if restart {
+                log.shutdown().await;
+                let writer = engine.claim().await.unwrap();
+                log = Log::open(Arc::clone(&engine), writer, at(&now)).await.unwrap();
+                assert_eq!(Some(&log.head().time), times.last(), "the head's own time is kept");
+            }
+            log.append(Box::new(Plain::numbers(size..size + 1))).await.unwrap();
+            size += 1;
+            times.push(log.head().time);
+        }
+    }
+    let most = u64::try_from(i64::MAX).unwrap();
+    assert_eq!(times[..10], [5_000, 5_001, 5_001, 5_001, 5_001, 5_001, 5_001, 5_001, 5_001, 5_002]);
+    assert_eq!(times[10..], [5_002, most, most, most, most]);
+}
+
+/// A store from before heads had times.
+#[tokio::test]
+async fn a_head_without_a_time_has_time_zero() {
+    let engine = stored(3).await;
+    change(&engine, |batch| batch.delete(Family::Heads, layout::head_time_key(LOG))).await;
+    let log = open(&engine).await;
+    assert_eq!(log.head().time, 0);
+    log.append(Box::new(Plain::numbers(3..4))).await.unwrap();
+    assert_eq!(log.head().time, common::NOW);
+    log.shutdown().await;
+    for damaged in [vec![0; 7], vec![0xff; 8]] {
+        change(&engine, |batch| batch.put(Family::Heads, layout::head_time_key(LOG), damaged)).await;
+        assert!(matches!(try_open(&engine).await, Err(OpenError::HeadTime)));
+    }
 }

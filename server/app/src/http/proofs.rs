@@ -6,13 +6,14 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use cairnlog_ledger::Log;
-use cairnlog_tlog::{Head, ProofFailure};
+use cairnlog_tlog::{Head, HeadError, ProofFailure};
 use cairnlog_verify::{Hash, b64, tree};
 use serde::{Deserialize, Serialize};
 
 use super::auth::Anyone;
 use super::extract::{Nothing, Query};
 use super::problem::{Document, Problem};
+use super::time;
 use crate::state::App;
 
 /// A signed tree head.
@@ -22,6 +23,9 @@ pub(crate) struct TreeHead {
     tree_size: u64,
     /// Base64.
     root_hash: String,
+    /// When it was signed, as its ML-DSA-44 signature says (RFC 3339, UTC); absent without such a signature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<String>,
     /// The C2SP checkpoint.
     checkpoint: String,
 }
@@ -35,12 +39,14 @@ pub(crate) async fn sth(
     Path(log): Path<String>,
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<axum::Json<TreeHead>, Problem> {
-    let head = app.log(&log)?.tree().head();
+    let log = app.log(&log)?;
+    let head = log.tree().head();
     Ok(axum::Json(TreeHead {
         origin: head.checkpoint.origin.clone(),
         tree_size: head.checkpoint.size,
         root_hash: head.checkpoint.root.to_string(),
-        checkpoint: head.note.clone(),
+        timestamp: head.timestamp().map(|seconds| time::rfc3339(seconds.saturating_mul(1000))),
+        checkpoint: log.tree().checkpoint(&head).await?,
     }))
 }
 
@@ -94,13 +100,15 @@ pub(crate) async fn inclusion(
         return Err(Problem::bad_request(format!("index {index} is not in a tree of size {tree_size}")));
     }
     let proven = log.tree().prove_inclusion(index, tree_size).await?;
+    let checkpoint =
+        if tree_size == head.checkpoint.size { Some(log.tree().checkpoint(&head).await?) } else { None };
     Ok(axum::Json(Inclusion {
         leaf_index: index,
         leaf_hash: proven.leaf.to_string(),
         tree_size,
         root_hash: proven.root.to_string(),
         hashes: proven.hashes.iter().map(Hash::to_string).collect(),
-        checkpoint: (tree_size == head.checkpoint.size).then(|| head.note.clone()),
+        checkpoint,
     }))
 }
 
@@ -222,10 +230,17 @@ async fn find(log: &Log, text: &str) -> Result<u64, Problem> {
     found.ok_or_else(|| Problem::not_found("no entry has this leaf hash"))
 }
 
+impl From<HeadError> for Problem {
+    fn from(error: HeadError) -> Self {
+        Self::internal(error)
+    }
+}
+
 impl From<ProofFailure> for Problem {
     fn from(error: ProofFailure) -> Self {
         match error {
             ProofFailure::Read(cause) => Self::internal(cause),
+            ProofFailure::Head(cause) => cause.into(),
             refused => Self::bad_request(refused.to_string()),
         }
     }

@@ -23,9 +23,10 @@ pub(crate) async fn checkpoint(
     State(app): State<Arc<App>>,
     Path(log): Path<String>,
 ) -> Result<Response, Problem> {
-    let head = app.log(&log)?.tree().head();
+    let log = app.log(&log)?;
+    let note = log.tree().checkpoint(&log.tree().head()).await?;
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
-    Ok((headers, head.note.clone()).into_response())
+    Ok((headers, note).into_response())
 }
 
 /// A tile or an entry bundle, of any width up to the published size.

@@ -21,6 +21,8 @@ use cairnlog_verify::{
 use tokio::task::JoinHandle;
 
 pub const LOG: u32 = 7;
+/// What the clock of the tests says.
+pub const NOW: u64 = 1_795_426_503;
 pub const ORIGIN: &str = "example.com/log/testdata";
 /// The published key pair of Tessera's fixture log (transparency-dev/tessera, `testdata/log`,
 /// Apache-2.0).
@@ -34,7 +36,7 @@ pub fn keys() -> Vec<VerifierKey> {
 
 pub fn params() -> LogParams {
     let key: SigningKey = PRIVATE.parse().unwrap();
-    LogParams { id: LOG, origin: ORIGIN.to_owned(), signers: vec![key] }
+    LogParams { id: LOG, origin: ORIGIN.to_owned(), signers: vec![key], clock: Arc::new(|| NOW) }
 }
 
 /// Entries with one row each beside the tree's own.
