@@ -25,7 +25,8 @@
 //! 2. [`tree`]: leaf and node hashes, and the right edge that grows a tree. [`tile`], [`bundle`]: how a tree is cut
 //!    into immutable files.
 //! 3. [`proof`]: plans and their verification.
-//! 4. [`note`], [`checkpoint`], [`receipt`]: what is signed, and what a holder of an entry keeps.
+//! 4. [`note`], [`checkpoint`], [`receipt`]: what is signed, and what a holder of an entry keeps. [`policy`]: whose
+//!    signatures are enough.
 //! 5. [`path`], [`value`], [`event`]: what a record says. [`field`], [`raw`], [`entry`], [`name`]: how it is committed
 //!    to, and the bytes of a leaf.
 
@@ -40,6 +41,7 @@ pub mod limits;
 pub mod name;
 pub mod note;
 pub mod path;
+pub mod policy;
 pub mod proof;
 pub mod raw;
 pub mod receipt;

@@ -24,3 +24,9 @@ pub const NOTE_BYTES_MAX: usize = 1 << 20;
 
 /// Most bytes of a receipt: a note, an entry in base64 and a proof.
 pub const RECEIPT_BYTES_MAX: usize = NOTE_BYTES_MAX + (1 << 17);
+
+/// Most bytes of a policy: 256 logs and witnesses with ML-DSA-44 keys of 1.8 kB and their URLs, twice over.
+pub const POLICY_BYTES_MAX: usize = 1 << 20;
+
+/// Most logs, witnesses and groups of a policy, each. c2sp.org/tlog-policy asks for at least 32.
+pub const POLICY_NAMES_MAX: usize = 256;

@@ -6,6 +6,7 @@ mod cosignatures;
 mod notes;
 mod oracle;
 mod paths;
+mod policies;
 mod probes;
 mod proofs;
 mod receipts;
