@@ -26,7 +26,7 @@
 //!    into immutable files.
 //! 3. [`proof`]: plans and their verification.
 //! 4. [`note`], [`checkpoint`], [`receipt`]: what is signed, and what a holder of an entry keeps. [`policy`]: whose
-//!    signatures are enough.
+//!    signatures are enough. [`witness`]: how they are asked for.
 //! 5. [`path`], [`value`], [`event`]: what a record says. [`field`], [`raw`], [`entry`], [`name`]: how it is committed
 //!    to, and the bytes of a leaf.
 
@@ -48,6 +48,7 @@ pub mod receipt;
 pub mod tile;
 pub mod tree;
 pub mod value;
+pub mod witness;
 
 mod decimal;
 

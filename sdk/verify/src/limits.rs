@@ -30,3 +30,6 @@ pub const POLICY_BYTES_MAX: usize = 1 << 20;
 
 /// Most logs, witnesses and groups of a policy, each. c2sp.org/tlog-policy asks for at least 32.
 pub const POLICY_NAMES_MAX: usize = 256;
+
+/// Most bytes of a request to a witness: a note, and a proof of [`PROOF_HASHES_MAX`] lines.
+pub const WITNESS_REQUEST_BYTES_MAX: usize = NOTE_BYTES_MAX + (1 << 12);

@@ -16,7 +16,7 @@ pub struct Policy {
     logs: Vec<Log>,
     witnesses: Vec<Witness>,
     groups: Vec<Group>,
-    quorum: Option<Member>,
+    quorum: Quorum,
 }
 
 /// A log that is accepted, by one of its keys.
@@ -52,6 +52,13 @@ struct Group {
 enum Member {
     Witness(usize),
     Group(usize),
+}
+
+/// Who must have witnessed a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quorum {
+    Nobody,
+    Member(Member),
 }
 
 /// A line of a policy that can't be read.
@@ -169,7 +176,10 @@ impl Policy {
             let count = group.members.iter().filter(|member| of(**member, &witnessed)).count();
             witnessed.push(count >= group.threshold);
         }
-        self.quorum.is_none_or(|member| of(member, &witnessed))
+        match self.quorum {
+            Quorum::Nobody => true,
+            Quorum::Member(member) => of(member, &witnessed),
+        }
     }
 
     /// Whether this note is a checkpoint that the policy believes; [`Policy::open`] says what is missing.

@@ -4,8 +4,10 @@
 //! `size` entries hash to a given node. `[i, i + 1)` is RFC 9162's inclusion proof, `[0, m)` its consistency proof, hash
 //! for hash. So there is one generator, [`Plan`], and one verifier, [`verify_subtree`].
 
+mod lines;
 mod plan;
 
+pub(crate) use lines::{LinesError, parse_lines};
 pub use plan::{Plan, TileSource};
 
 use crate::Hash;

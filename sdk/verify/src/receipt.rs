@@ -5,7 +5,7 @@ use std::fmt;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::limits::{ENTRY_BYTES_MAX, PROOF_HASHES_MAX, RECEIPT_BYTES_MAX};
 use crate::note::{Note, NoteError, VerifierKey};
-use crate::proof::{self, ProofError};
+use crate::proof::{self, LinesError, ProofError};
 use crate::{Hash, b64, decimal, tree};
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
@@ -102,7 +102,10 @@ impl Receipt {
             (line, rest) = next_line(rest).ok_or(ReceiptError::Index)?;
         }
         let index = line.strip_prefix("index ").and_then(decimal::parse).ok_or(ReceiptError::Index)?;
-        let (hashes, checkpoint) = parse_hashes(rest)?;
+        let (hashes, checkpoint) = proof::parse_lines(rest).map_err(|error| match error {
+            LinesError::Malformed => ReceiptError::Hashes,
+            LinesError::TooMany => ReceiptError::TooManyHashes,
+        })?;
         Note::parse(checkpoint)?;
         Ok(Self { extra, index, hashes, checkpoint: checkpoint.to_owned() })
     }
@@ -122,22 +125,6 @@ impl Receipt {
         let leaf_hash = tree::leaf_hash(entry);
         proof::verify_inclusion(self.index, checkpoint.size, &leaf_hash, &self.hashes, &checkpoint.root)?;
         Ok(Verified { checkpoint, index: self.index, leaf_hash, entry: entry.to_vec() })
-    }
-}
-
-/// The hashes up to the empty line, and what follows it.
-fn parse_hashes(mut rest: &str) -> Result<(Vec<Hash>, &str), ReceiptError> {
-    let mut hashes = Vec::new();
-    loop {
-        let (line, after) = next_line(rest).ok_or(ReceiptError::Hashes)?;
-        rest = after;
-        if line.is_empty() {
-            return Ok((hashes, rest));
-        }
-        if hashes.len() >= PROOF_HASHES_MAX {
-            return Err(ReceiptError::TooManyHashes);
-        }
-        hashes.push(line.parse().map_err(|_| ReceiptError::Hashes)?);
     }
 }
 

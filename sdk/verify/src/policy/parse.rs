@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Group, Log, Member, Policy, PolicyError, Problem, Witness};
+use super::{Group, Log, Member, Policy, PolicyError, Problem, Quorum, Witness};
 use crate::decimal;
 use crate::limits::{POLICY_BYTES_MAX, POLICY_NAMES_MAX};
-use crate::note::{KeyKind, VerifierKey};
+use crate::note::{KeyError, KeyKind, VerifierKey};
 
 const NONE: &[u8] = b"none";
 
@@ -15,19 +15,19 @@ pub(super) fn policy(text: &[u8]) -> Result<Policy, PolicyError> {
         return Err(at(1)(Problem::TooLong));
     }
     let mut reader = Reader::default();
-    let mut lines = text.split(|byte| *byte == b'\n').enumerate().peekable();
-    while let Some((number, line)) = lines.next() {
-        let at = at(number + 1);
-        if lines.peek().is_some() {
-            reader.line(line).map_err(at)?;
-        } else if !line.is_empty() {
-            return Err(at(Problem::Unterminated));
-        } else if reader.quorum.is_none() {
-            return Err(at(Problem::NoQuorum));
-        }
+    let mut lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
+    // Behind the end of the last line there is nothing.
+    let surplus = lines.pop().unwrap_or_default();
+    for (number, line) in lines.iter().enumerate() {
+        reader.line(line).map_err(at(number + 1))?;
+    }
+    let end = at(lines.len() + 1);
+    if !surplus.is_empty() {
+        return Err(end(Problem::Unterminated));
     }
     let Reader { logs, witnesses, groups, quorum, .. } = reader;
-    Ok(Policy { logs, witnesses, groups, quorum: quorum.flatten() })
+    let quorum = quorum.ok_or_else(|| end(Problem::NoQuorum))?;
+    Ok(Policy { logs, witnesses, groups, quorum })
 }
 
 /// What the lines so far have defined.
@@ -39,7 +39,7 @@ struct Reader<'t> {
     names: BTreeMap<&'t [u8], Member>,
     /// Names that are members of a group.
     grouped: BTreeSet<&'t [u8]>,
-    quorum: Option<Option<Member>>,
+    quorum: Option<Quorum>,
 }
 
 impl<'t> Reader<'t> {
@@ -110,7 +110,7 @@ impl<'t> Reader<'t> {
         if self.quorum.is_some() {
             return Err(Problem::SecondQuorum);
         }
-        self.quorum = Some(if name == NONE { None } else { Some(self.named(name)?) });
+        self.quorum = Some(if name == NONE { Quorum::Nobody } else { Quorum::Member(self.named(name)?) });
         Ok(())
     }
 
@@ -128,7 +128,7 @@ impl<'t> Reader<'t> {
 
 /// A key of that kind or of ML-DSA-44, which logs and witnesses sign with alike.
 fn key(text: &[u8], kind: KeyKind) -> Result<VerifierKey, Problem> {
-    let text = std::str::from_utf8(text).map_err(|_| crate::note::KeyError::Name)?;
+    let text = std::str::from_utf8(text).map_err(|_| KeyError::Name)?;
     let key: VerifierKey = text.parse()?;
     if [kind, KeyKind::MlDsa44].contains(&key.kind()) { Ok(key) } else { Err(Problem::Kind) }
 }

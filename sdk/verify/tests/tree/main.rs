@@ -11,3 +11,4 @@ mod probes;
 mod proofs;
 mod receipts;
 mod vectors;
+mod witnesses;
