@@ -27,12 +27,14 @@
 //! 3. [`proof`]: plans and their verification.
 //! 4. [`note`], [`checkpoint`], [`receipt`]: what is signed, and what a holder of an entry keeps. [`policy`]: whose
 //!    signatures are enough. [`witness`]: how they are asked for.
+//!    [`cose`]: the other form of a receipt.
 //! 5. [`path`], [`value`], [`event`]: what a record says. [`field`], [`raw`], [`entry`], [`name`]: how it is committed
 //!    to, and the bytes of a leaf.
 
 pub mod b64;
 pub mod bundle;
 pub mod checkpoint;
+pub mod cose;
 pub mod entry;
 pub mod event;
 pub mod field;

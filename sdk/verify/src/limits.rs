@@ -33,3 +33,6 @@ pub const POLICY_NAMES_MAX: usize = 256;
 
 /// Most bytes of a request to a witness: a note, and a proof of [`PROOF_HASHES_MAX`] lines.
 pub const WITNESS_REQUEST_BYTES_MAX: usize = NOTE_BYTES_MAX + (1 << 12);
+
+/// Most bytes of a COSE receipt: [`PROOF_HASHES_MAX`] hashes, an ML-DSA-44 signature and headers are 5 kB.
+pub const COSE_RECEIPT_BYTES_MAX: usize = 8 << 10;

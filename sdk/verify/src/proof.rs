@@ -65,6 +65,17 @@ pub fn verify_inclusion(
     verify_subtree(index, leaf_end(index, size)?, size, proof, leaf, root)
 }
 
+/// The root of the tree of `size` entries in which the leaf with hash `leaf` stands at `index`, if the proof holds (RFC 9162
+/// §2.1.3.2): for those who compare the root, or check its signature, themselves.
+///
+/// # Errors
+/// [`ProofError::NotInTree`] or [`ProofError::Length`].
+pub fn inclusion_root(index: u64, size: u64, leaf: &Hash, proof: &[Hash]) -> Result<Hash, ProofError> {
+    leaf_end(index, size)?;
+    let at = Position { first: index, last: index, tree: size - 1 };
+    Ok(at.climb(*leaf, proof)?.1)
+}
+
 /// Checks that the tree of `from` entries with root `root1` is how the tree of `to` entries with root `root2` began (RFC
 /// 9162 §2.1.4.2). Every tree begins with the empty one, so then the proof is empty and `root1` the empty root.
 ///

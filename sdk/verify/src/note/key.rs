@@ -181,7 +181,8 @@ impl VerifierKey {
         }
     }
 
-    fn holds(&self, message: &[u8], signature: &[u8]) -> bool {
+    /// Whether the bare signature is this key's over a message.
+    pub(crate) fn holds(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.key {
             Public::Ed25519(key) => Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),

@@ -159,7 +159,8 @@ impl SigningKey {
         NoteSignature { name: self.name().to_owned(), id: self.verifier.id(), bytes }
     }
 
-    fn sign_bytes(&self, message: &[u8]) -> Vec<u8> {
+    /// The bare signature over a message that no note is.
+    pub(crate) fn sign_bytes(&self, message: &[u8]) -> Vec<u8> {
         match &self.key {
             Secret::Ed25519(key) => key.sign(message).to_vec(),
             Secret::MlDsa44(key) => {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod checkpoints;
+mod cose;
 mod cosignatures;
 mod notes;
 mod oracle;
