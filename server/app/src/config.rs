@@ -137,9 +137,9 @@ pub(crate) fn admin_token(env: impl Fn(&str) -> Option<String>) -> Result<Option
     Err(ConfigError(format!("{ADMIN_TOKEN} must have {least} to {most} visible ASCII characters")))
 }
 
-/// The environment of this process; a variable that is not UTF-8 counts as absent.
+/// The environment of this process. What is not UTF-8 comes with replacement characters, which no setting accepts.
 pub(crate) fn env(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

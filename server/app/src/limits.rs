@@ -17,7 +17,7 @@ pub(crate) const PLUGIN_BYTES_MAX: usize = 32 << 20;
 /// Largest JSON body of any other call.
 pub(crate) const JSON_BYTES_MAX: usize = 1 << 20;
 
-/// Bytes of request bodies held at once by all ingests together; more wait for a place.
+/// Bytes of request bodies held at once by all ingests together; who finds no room is asked to come again.
 pub(crate) const BODIES_BYTES_MAX: usize = 256 << 20;
 
 /// Least room that a body is given there, for what its request takes besides.
@@ -28,6 +28,9 @@ pub(crate) const CONNECTIONS_MAX: usize = 4_096;
 
 /// Longest a client may take to send its request's head.
 pub(crate) const HEADER_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Longest a client may take to accept the next bytes of an answer.
+pub(crate) const WRITE_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Longest one request may take, from its head to its answer.
 pub(crate) const REQUEST_WAIT_MAX: Duration = Duration::from_mins(2);

@@ -3,6 +3,7 @@
 //! `serve` and `demo` both run this; it writes nothing to stdout and reads no environment.
 
 mod doors;
+mod patience;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,9 +28,12 @@ use crate::access::{Grant, Role, TokenError, Tokens};
 use crate::config::Settings;
 use crate::http;
 use crate::http::cursor::Cursors;
-use crate::limits::{BODIES_BYTES_MAX, CONNECTIONS_MAX, DRAIN_WAIT_MAX, HEADER_WAIT_MAX, METRICS_UPKEEP};
+use crate::limits::{
+    BODIES_BYTES_MAX, CONNECTIONS_MAX, DRAIN_WAIT_MAX, HEADER_WAIT_MAX, METRICS_UPKEEP, WRITE_WAIT_MAX,
+};
 use crate::state::App;
 use doors::Doors;
+use patience::Patience;
 
 /// Upper bounds, in seconds, of the buckets that request times are counted in.
 const SECONDS_BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0];
@@ -91,6 +95,7 @@ impl Server {
         let mut server = axum_server::from_tcp(listener)
             .map_err(|error| ServerError::Listen(listen, error))?
             .handle(handle.clone())
+            .acceptor(Patience(WRITE_WAIT_MAX))
             .http1_only();
         server.http_builder().http1().header_read_timeout(HEADER_WAIT_MAX);
         let serving = tokio::spawn(server.serve(Doors::new(face, CONNECTIONS_MAX)));

@@ -1,6 +1,7 @@
 //! What can go wrong, as one small set that every caller understands.
 
 use cairnlog_host::InvalidPlugin;
+use cairnlog_store::secrets::SecretsError;
 use cairnlog_store::{CommitError, ReadError};
 use cairnlog_tlog::AppendError;
 
@@ -53,6 +54,20 @@ impl LedgerError {
 impl From<ReadError> for LedgerError {
     fn from(error: ReadError) -> Self {
         Self::internal(error)
+    }
+}
+
+impl From<SecretsError> for LedgerError {
+    fn from(error: SecretsError) -> Self {
+        match error {
+            SecretsError::Io { .. } => {
+                tracing::error!(%error, "a key could not be made durable");
+                Self::ReadOnly(
+                    "the log's keys can't be written now; an operator must look at the disk".to_owned(),
+                )
+            }
+            other => Self::internal(other),
+        }
     }
 }
 

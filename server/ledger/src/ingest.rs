@@ -14,6 +14,7 @@ mod lot;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -71,7 +72,8 @@ impl Log {
         let keyed = match idempotency {
             Some(Idempotency { key, body }) => {
                 let sighting = windows.key(&source, &token, &key);
-                let keyed = off_thread(move || Keyed::new(sighting, &body)).await?;
+                let of_type = content_type.clone();
+                let keyed = off_thread(move || Keyed::new(sighting, &of_type, &body)).await?;
                 held.push(self.inflight().reserve(keyed.sighting.fingerprints().collect()).await);
                 if let Some(answer) = self.replay(&windows, &keyed).await? {
                     return Ok(answer);
@@ -80,7 +82,15 @@ impl Log {
             }
             None => None,
         };
-        let request = Arc::new(Request { ready, windows, received_ms, source, content_type, attributes });
+        let request = Arc::new(Request {
+            ready,
+            windows,
+            received_ms,
+            source,
+            content_type,
+            attributes,
+            leaves: AtomicUsize::new(0),
+        });
         let mut read = self.normalize(&request, records).await?;
         let names = read.iter().filter_map(|read| read.sighting.as_ref()).flat_map(Sighting::fingerprints);
         let names: HashSet<Fingerprint> = names.collect();
@@ -108,7 +118,7 @@ impl Log {
                 })?;
             if kept.body != keyed.body(window) {
                 return Err(LedgerError::Conflict(
-                    "this Idempotency-Key was used with another body within the last day; use a new key"
+                    "this Idempotency-Key was used with another body or content type within the last day; use a new key"
                         .to_owned(),
                 ));
             }

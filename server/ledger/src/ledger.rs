@@ -281,6 +281,19 @@ impl Ledger {
         self.shared.registry.delete(digest, in_use).await
     }
 
+    /// Why nothing can be written now, if so: the store, or a log that has stopped.
+    #[must_use]
+    pub fn stopped(&self) -> Option<String> {
+        if self.shared.engine.stopped() {
+            return Some(
+                "the store takes no writes, because it is open what became of an earlier one".to_owned(),
+            );
+        }
+        let stopped = |log: &Arc<Log>| Some((log.info().name, log.tree().stopped()?));
+        let (name, reason) = self.logs().iter().find_map(stopped)?;
+        Some(format!("log {name} takes no writes: {reason}"))
+    }
+
     /// Takes no more writes, commits what waits, and returns when all is done.
     pub async fn shutdown(&self) {
         for log in self.logs() {

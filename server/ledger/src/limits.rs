@@ -69,6 +69,10 @@ pub const LOGS_MAX: usize = 1_024;
 /// Signing keys of one log; each signs every tree head.
 pub const SIGNING_KEYS_MAX: usize = 8;
 
+/// How long before midnight a request looks for itself under the next day's key too, in milliseconds: a repeat may
+/// overtake it across midnight, and no request takes longer than this.
+pub const OVERTAKING_MS: u64 = 5 * 60 * 1_000;
+
 /// `seen` rows of a day that is over deleted in one commit, between which requests take their turn.
 pub const SEEN_ROWS_FORGOTTEN: usize = 10_000;
 

@@ -271,7 +271,7 @@ impl Sealer {
     /// Seals drafts of the log's own making off the async threads; one that can't be sealed fails them all.
     pub(crate) async fn seal_all(&self, drafts: Vec<Draft>) -> Result<Vec<Sealed>, LedgerError> {
         let sealer = self.clone();
-        let outcomes = off_thread(move || sealer.seal(drafts)).await?.map_err(LedgerError::internal)?;
+        let outcomes = off_thread(move || sealer.seal(drafts)).await??;
         outcomes.into_iter().collect::<Result<_, _>>().map_err(LedgerError::internal)
     }
 }

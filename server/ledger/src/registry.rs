@@ -53,6 +53,8 @@ pub(crate) struct Registry {
     by_digest: RwLock<BTreeMap<Digest, Loaded>>,
     /// Uploads and deletions come one after the other, and none while sources are being bound.
     changing: tokio::sync::RwLock<()>,
+    /// Held while an upload is compiled.
+    compiling: tokio::sync::Mutex<()>,
 }
 
 impl Registry {
@@ -76,6 +78,7 @@ impl Registry {
             host,
             by_digest: RwLock::new(by_digest),
             changing: tokio::sync::RwLock::default(),
+            compiling: tokio::sync::Mutex::default(),
         })
     }
 
@@ -88,11 +91,16 @@ impl Registry {
     ) -> Result<(PluginInfo, bool), LedgerError> {
         let bytes = wasm.clone();
         let digest = Digest(off_thread(move || Sha256::digest(&bytes).into()).await?);
+        if let Some(known) = self.get(&digest) {
+            return Ok((known.info, false));
+        }
+        // Compiling takes long, so it is done before others have to wait; one at a time, for it takes much memory.
+        let _compiling = self.compiling.lock().await;
+        let plugin = load(&self.host, wasm.clone()).await??;
         let _changing = self.changing.write().await;
         if let Some(known) = self.get(&digest) {
             return Ok((known.info, false));
         }
-        let plugin = load(&self.host, wasm.clone()).await??;
         let info = describe(&plugin, digest, wasm.len(), by, now_ms);
         self.check_room(&info)?;
         let mut batch = Batch::new();

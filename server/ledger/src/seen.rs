@@ -13,11 +13,13 @@ use crate::aead::Cipher;
 use crate::answer::Fates;
 use crate::inflight::Fingerprint;
 
-/// The windows that a moment's rows may lie in: its own day's, and the day before's if that has any.
+/// The windows that a moment's rows may lie in: its own day's, the day before's if that has any, and at the end of a day
+/// the next one's, for a repeat that overtakes a request across midnight.
 #[derive(Clone)]
 pub(crate) struct Windows {
     pub(crate) today: Window,
     pub(crate) yesterday: Option<Window>,
+    pub(crate) tomorrow: Option<Window>,
 }
 
 /// One day's key, keyed and ready.
@@ -78,7 +80,7 @@ impl Window {
 
 impl Windows {
     fn each(&self) -> impl Iterator<Item = &Window> {
-        std::iter::once(&self.today).chain(&self.yesterday)
+        std::iter::once(&self.today).chain(&self.yesterday).chain(&self.tomorrow)
     }
 
     /// The window of a day, if it is one of these.
@@ -105,9 +107,13 @@ impl Windows {
 }
 
 impl Keyed {
-    /// Hashes the body: off the async threads, for it may be long.
-    pub(crate) fn new(sighting: Sighting, body: &[u8]) -> Self {
-        Self { sighting, digest: Sha256::digest(body).into() }
+    /// Hashes the body with its type, which decides what raw records it is cut into. Off the async threads, for it may
+    /// be long.
+    pub(crate) fn new(sighting: Sighting, content_type: &str, body: &[u8]) -> Self {
+        let length = (content_type.len() as u64).to_be_bytes();
+        let digest =
+            Sha256::new().chain_update(length).chain_update(content_type).chain_update(body).finalize();
+        Self { sighting, digest: digest.into() }
     }
 
     /// The HMAC that tells whether the key comes with the same body again.
@@ -183,7 +189,7 @@ mod tests {
 
     #[test]
     fn sightings_differ_by_every_part_and_by_day() {
-        let windows = Windows { today: window(2, 2), yesterday: Some(window(1, 1)) };
+        let windows = Windows { today: window(2, 2), yesterday: Some(window(1, 1)), tomorrow: None };
         let first = windows.key("a", "bc", "d");
         assert_eq!(first, windows.key("a", "bc", "d"));
         assert_eq!(first.rows.len(), 2);
@@ -194,7 +200,7 @@ mod tests {
             assert_ne!(first.today(), other.today());
         }
         assert_ne!(windows.event("a", "id", b"x").today(), windows.event("a", "id", b"y").today());
-        let next_day = Windows { today: window(3, 3), yesterday: Some(window(2, 2)) };
+        let next_day = Windows { today: window(3, 3), yesterday: Some(window(2, 2)), tomorrow: None };
         assert_eq!(next_day.key("a", "bc", "d").rows[1], first.today(), "yesterday's row is found today");
     }
 

@@ -68,6 +68,11 @@ pub trait Engine: Send + Sync + 'static {
     fn limits(&self) -> Limits {
         Limits::DEFAULT
     }
+
+    /// Whether commits are refused until the engine is opened anew, because it is open what became of an earlier one.
+    fn stopped(&self) -> bool {
+        false
+    }
 }
 
 /// What an engine held at one moment. Reads as [`Engine`]'s.

@@ -125,6 +125,10 @@ impl Engine for RocksEngine {
         })
         .await
     }
+
+    fn stopped(&self) -> bool {
+        self.inner.stopped.load(Ordering::Acquire)
+    }
 }
 
 impl Inner {

@@ -22,6 +22,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -95,6 +96,11 @@ pub enum SecretsError {
     /// The active key of `kek` is not among its keys.
     #[error("{KEK} does not hold the key that it calls active; restore it from its backup")]
     NoActiveKek,
+    /// Others than the owner may read or change a file.
+    #[error(
+        "{0} is open to others than its owner; make sure that nobody else has read it, then `chmod 600` it"
+    )]
+    Exposed(PathBuf),
     /// A key in the keyring does not open.
     #[error("{path} does not open under its key-encryption key; restore both from one backup")]
     Unwrap {
@@ -353,6 +359,9 @@ fn join_lines(notes: &[Zeroizing<String>]) -> Zeroizing<String> {
 }
 
 fn read(path: &Path, max: u64) -> Result<Zeroizing<String>, SecretsError> {
+    if fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0) {
+        return Err(SecretsError::Exposed(path.to_path_buf()));
+    }
     durable::read(path, max).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => SecretsError::Missing(path.to_path_buf()),
         io::ErrorKind::InvalidData => {

@@ -147,6 +147,16 @@ fn what_is_no_origin_or_note_is_refused() {
 }
 
 #[test]
+fn keys_that_others_can_read_are_refused() {
+    for name in ["signing", "kek", "keyring"] {
+        let (_parent, dir, _) = created();
+        fs::set_permissions(dir.join(name), fs::Permissions::from_mode(0o640)).unwrap();
+        let error = reopen_error(&dir);
+        assert!(matches!(&error, SecretsError::Exposed(path) if *path == dir.join(name)), "{error}");
+    }
+}
+
+#[test]
 fn a_missing_file_is_named() {
     for name in ["signing", "kek", "keyring"] {
         let (_parent, dir, _keys) = created();

@@ -104,7 +104,13 @@ impl Grant {
             ));
         }
         if !self.roles.contains(&role) {
-            return Err(Problem::new(Slug::Forbidden, format!("this call needs the role {}", role.name())));
+            return Err(Problem::new(
+                Slug::Forbidden,
+                format!(
+                    "this call needs the role {0}; an admin makes a token with it: cairnlog token create --role {0}",
+                    role.name()
+                ),
+            ));
         }
         Ok(())
     }

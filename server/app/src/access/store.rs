@@ -147,7 +147,7 @@ impl Tokens {
         grants
     }
 
-    /// Whether no token was ever stored.
+    /// Whether no token is stored.
     pub(crate) fn is_empty(&self) -> bool {
         self.by_id.read().is_ok_and(|rows| rows.is_empty())
     }

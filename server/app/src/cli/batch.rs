@@ -45,6 +45,7 @@ pub(crate) enum CutError {
 pub(crate) struct Cutter<R> {
     reader: R,
     source: String,
+    content_type: ContentType,
     /// One request as a whole, not one raw record a line.
     whole: bool,
     records_max: usize,
@@ -61,7 +62,17 @@ impl<R: BufRead> Cutter<R> {
     pub(crate) fn new(reader: R, source: &str, content_type: ContentType, records_max: usize) -> Self {
         let whole = matches!(content_type, ContentType::Json | ContentType::Bytes);
         let source = source.to_owned();
-        Self { reader, source, whole, records_max, hash: Sha256::new(), offset: 0, line: 0, next: None }
+        Self {
+            reader,
+            source,
+            content_type,
+            whole,
+            records_max,
+            hash: Sha256::new(),
+            offset: 0,
+            line: 0,
+            next: None,
+        }
     }
 
     /// The next request; none at the end.
@@ -133,6 +144,7 @@ impl<R: BufRead> Cutter<R> {
         hash.update(b"cairnlog ingest v1\0");
         hash.update((self.source.len() as u64).to_be_bytes());
         hash.update(&self.source);
+        hash.update([self.content_type as u8]);
         hash.update(start.to_be_bytes());
         hash.update(self.hash.clone().finalize());
         let digest: [u8; 32] = hash.finalize().into();

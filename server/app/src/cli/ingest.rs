@@ -26,7 +26,7 @@ If it breaks off, run the same command again within 24 hours: what was logged is
 
 Examples:
   cairnlog ingest --source aws examples/logs/aws-cloudtrail.ndjson
-  journalctl -o json -f | cairnlog ingest --source host --batch 100 -";
+  journalctl -o json -f | cairnlog ingest --source host --batch 1 -    each line as soon as it comes";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

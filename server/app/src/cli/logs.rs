@@ -43,6 +43,13 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
             let new = NewLog { origin, signing_keys: signing_keys.map(notes), ..NewLog::new(name) };
             let log = connection.client()?.create_log(&new).await?;
             connection.output.one(&mut std::io::stdout(), &log)?;
+            if is_loopback(&log.origin) {
+                eprintln!(
+                    "note: the origin {} is this machine's own name for itself, and an origin never changes; for a log that \
+                     others verify, set public_host, or give --origin",
+                    log.origin
+                );
+            }
         }
         Command::List { connection } => {
             let client = connection.client()?;
@@ -51,6 +58,10 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Good)
+}
+
+fn is_loopback(origin: &str) -> bool {
+    ["127.", "localhost", "[::1]", "0.0.0.0"].iter().any(|host| origin.starts_with(host))
 }
 
 impl Shown for LogInfo {

@@ -32,9 +32,13 @@ use crate::demo;
 const EXAMPLES: &str = "\
 First steps:
   cairnlog demo                                 the main job on sample logs, told step by step
-  cairnlog serve --data data/main               a server; prints its address and the first token
+  cairnlog serve --data data/main               a server; prints its address and the first token: an admin's
+  export CAIRNLOG_TOKEN=cl_...                  that token, which makes logs and other tokens, and no more
   cairnlog log create hr                        a log on it
+  cairnlog token create --name setup --role integrator --role writer --role auditor
+  export CAIRNLOG_TOKEN=cl_...                  the new one
   cairnlog plugin push target/plugins/*.wasm    plugins for it
+  cairnlog source set aws --normalizer aws-cloudtrail --retention retention-schedule=keep.json
   cairnlog ingest --source aws trail.ndjson     records into it
   cairnlog verify log http://127.0.0.1:8080/logs/hr --key VKEY
 

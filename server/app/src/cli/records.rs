@@ -251,6 +251,7 @@ impl Shown for Whole<'_> {
             record.leaf_hash.to_string(),
             record.pipeline.as_ref().map(ToString::to_string).unwrap_or_default(),
             retention
+                .filter(|kept| !kept.class.is_empty())
                 .map(|kept| format!("{} (rule {}; {})", kept.class, kept.rule, kept.basis))
                 .unwrap_or_default(),
             until(retention.and_then(|kept| kept.minimum_until.as_ref())),

@@ -6,9 +6,11 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 use futures_util::TryStreamExt as _;
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt as _};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::io::StreamReader;
 
 use super::problem::{Problem, Slug};
+use crate::limits::BODY_BYTES_MIN;
 
 enum Encoding {
     Identity,
@@ -16,13 +18,53 @@ enum Encoding {
     Zstd,
 }
 
+/// A body's share of the memory that all bodies together may take, one permit a byte. It grows with what has arrived, so
+/// that who announces much and sends little keeps nobody else out.
+pub(crate) struct Room<'a> {
+    all: &'a Semaphore,
+    held: SemaphorePermit<'a>,
+}
+
+impl<'a> Room<'a> {
+    /// Waits for room for a small body.
+    ///
+    /// # Errors
+    /// None while the server runs.
+    pub(crate) async fn enter(all: &'a Semaphore) -> Result<Self, Problem> {
+        let held = all.acquire_many(permits(BODY_BYTES_MIN)).await.map_err(Problem::internal)?;
+        Ok(Self { all, held })
+    }
+
+    /// Room for `bytes` at least, at once: to wait while holding some would be to wait for each other.
+    fn grow(&mut self, bytes: usize) -> Result<(), Problem> {
+        let held = self.held.num_permits();
+        if bytes <= held {
+            return Ok(());
+        }
+        let more = permits(bytes.max(2 * held) - held);
+        let more = self.all.try_acquire_many(more).map_err(|_| {
+            Problem::new(Slug::QueueFull, "too many bytes of other requests are under way; send it again")
+        })?;
+        self.held.merge(more);
+        Ok(())
+    }
+}
+
+fn permits(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
 /// Reads the whole body, decompressed, refusing more than `max` bytes as sent or as unpacked
 /// without reading further.
 ///
 /// # Errors
-/// `too-large`, `media-type` for an unknown or a second encoding, `bad-request` for a body that
+/// `too-large`, `media-type` for an unknown or a second encoding, `queue-full`, `bad-request` for a body that
 /// breaks off or does not unpack.
-pub(crate) async fn read(request: Request, max: usize) -> Result<Bytes, Problem> {
+pub(crate) async fn read(
+    request: Request,
+    max: usize,
+    room: Option<&mut Room<'_>>,
+) -> Result<Bytes, Problem> {
     let encoding = encoding(request.headers())?;
     if announced(request.headers()).is_some_and(|length| length > max as u64) {
         return Err(too_large(max));
@@ -32,31 +74,43 @@ pub(crate) async fn read(request: Request, max: usize) -> Result<Bytes, Problem>
     let sent = StreamReader::new(stream.map_err(std::io::Error::other)).take(max as u64 + 1);
     let mut sent = tokio::io::BufReader::new(sent);
     match encoding {
-        Encoding::Identity => collect(&mut sent, max).await,
-        Encoding::Gzip => unpack(GzipDecoder::new(&mut sent), max).await,
-        Encoding::Zstd => unpack(ZstdDecoder::new(&mut sent), max).await,
+        Encoding::Identity => collect(&mut sent, max, room).await,
+        Encoding::Gzip => unpack(GzipDecoder::new(&mut sent), max, room).await,
+        Encoding::Zstd => unpack(ZstdDecoder::new(&mut sent), max, room).await,
     }
 }
 
-async fn unpack<R: AsyncRead + Unpin>(decoder: R, max: usize) -> Result<Bytes, Problem> {
-    collect(&mut tokio::io::BufReader::new(decoder), max).await
+async fn unpack<R: AsyncRead + Unpin>(
+    decoder: R,
+    max: usize,
+    room: Option<&mut Room<'_>>,
+) -> Result<Bytes, Problem> {
+    collect(&mut tokio::io::BufReader::new(decoder), max, room).await
 }
 
-async fn collect<R: AsyncBufRead + Unpin>(reader: &mut R, max: usize) -> Result<Bytes, Problem> {
+async fn collect<R: AsyncBufRead + Unpin>(
+    reader: &mut R,
+    max: usize,
+    mut room: Option<&mut Room<'_>>,
+) -> Result<Bytes, Problem> {
     let mut bytes = Vec::new();
-    reader.take(max as u64 + 1).read_to_end(&mut bytes).await.map_err(|error| {
-        Problem::bad_request("the body broke off or does not unpack; send it again").caused_by(error)
-    })?;
-    if bytes.len() > max {
-        return Err(too_large(max));
+    let mut reader = reader.take(max as u64 + 1);
+    loop {
+        let read = reader.read_buf(&mut bytes).await.map_err(|error| {
+            Problem::bad_request("the body broke off or does not unpack; send it again").caused_by(error)
+        })?;
+        if bytes.len() > max {
+            return Err(too_large(max));
+        }
+        if read == 0 {
+            return Ok(bytes.into());
+        }
+        if let Some(room) = &mut room {
+            room.grow(bytes.len())?;
+        }
+        // Unpacking never waits by itself while there is input.
+        tokio::task::consume_budget().await;
     }
-    Ok(bytes.into())
-}
-
-/// The length of the body once it is read, where that is known before.
-pub(crate) fn length(headers: &HeaderMap) -> Option<usize> {
-    let is_plain = !headers.contains_key(header::CONTENT_ENCODING);
-    announced(headers).filter(|_| is_plain).map(|length| usize::try_from(length).unwrap_or(usize::MAX))
 }
 
 fn announced(headers: &HeaderMap) -> Option<u64> {
@@ -122,7 +176,7 @@ mod tests {
         for (name, body) in
             [(None, text.clone()), (Some("gzip"), gzip(&text).await), (Some("zstd"), zstd(&text).await)]
         {
-            let read = read(request(name, body), text.len()).await.unwrap();
+            let read = read(request(name, body), text.len(), None).await.unwrap();
             assert_eq!(read, text, "{name:?}");
         }
     }
@@ -131,23 +185,37 @@ mod tests {
     async fn a_bomb_stops_at_the_bound() {
         let bomb = gzip(&vec![b'a'; 1 << 20]).await;
         assert!(bomb.len() < 1 << 12);
-        let problem = read(request(Some("gzip"), bomb), 1 << 12).await.unwrap_err();
+        let problem = read(request(Some("gzip"), bomb), 1 << 12, None).await.unwrap_err();
         assert_eq!(problem.slug(), Slug::TooLarge);
     }
 
     #[tokio::test]
     async fn one_byte_over_is_refused_and_the_bound_itself_is_not() {
-        assert!(read(request(None, vec![0; 8]), 8).await.is_ok());
-        assert_eq!(read(request(None, vec![0; 9]), 8).await.unwrap_err().slug(), Slug::TooLarge);
+        assert!(read(request(None, vec![0; 8]), 8, None).await.is_ok());
+        assert_eq!(read(request(None, vec![0; 9]), 8, None).await.unwrap_err().slug(), Slug::TooLarge);
+    }
+
+    #[tokio::test]
+    async fn a_body_takes_room_as_it_arrives_and_is_refused_where_there_is_none() {
+        let all = Semaphore::new(4 * BODY_BYTES_MIN);
+        let mut room = Room::enter(&all).await.unwrap();
+        let body = vec![b'a'; 2 * BODY_BYTES_MIN];
+        assert!(read(request(None, body.clone()), 1 << 20, Some(&mut room)).await.is_ok());
+        assert!((1..=2 * BODY_BYTES_MIN).contains(&all.available_permits()));
+        let mut late = Room::enter(&all).await.unwrap();
+        let problem = read(request(None, body), 1 << 20, Some(&mut late)).await.unwrap_err();
+        assert_eq!(problem.slug(), Slug::QueueFull);
+        drop((room, late));
+        assert_eq!(all.available_permits(), 4 * BODY_BYTES_MIN);
     }
 
     #[tokio::test]
     async fn truncated_and_unknown_encodings_are_refused() {
         let mut cut = gzip(b"hello hello hello").await;
         cut.truncate(cut.len() - 6);
-        assert_eq!(read(request(Some("gzip"), cut), 100).await.unwrap_err().slug(), Slug::BadRequest);
+        assert_eq!(read(request(Some("gzip"), cut), 100, None).await.unwrap_err().slug(), Slug::BadRequest);
         for name in ["br", "gzip, gzip", "deflate"] {
-            let problem = read(request(Some(name), vec![1]), 100).await.unwrap_err();
+            let problem = read(request(Some(name), vec![1]), 100, None).await.unwrap_err();
             assert_eq!(problem.slug(), Slug::MediaType, "{name}");
         }
     }

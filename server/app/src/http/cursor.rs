@@ -7,17 +7,19 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::problem::{Problem, Slug};
 
-/// Seals where a list goes on.
+/// Seals where a list goes on. A cursor can't be read back by a later run; lists then start anew.
 pub(crate) struct Cursors(Aes256GcmSiv);
 
-/// A cursor can't be read back by a later run; lists then start anew.
 impl Cursors {
     /// With a key of this run.
     pub(crate) fn new(key: [u8; 32]) -> Self {
         Self(Aes256GcmSiv::new(&key.into()))
     }
 
-    /// Seals `position` for `token` and `query`; `None` if randomness fails.
+    /// Seals `position` for `token` and `query`.
+    ///
+    /// # Errors
+    /// If there is no randomness.
     pub(crate) fn seal(&self, token: &str, query: &str, position: &[u8]) -> Result<String, Problem> {
         let mut nonce = [0; 12];
         getrandom::fill(&mut nonce).map_err(Problem::internal)?;

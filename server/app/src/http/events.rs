@@ -8,12 +8,13 @@ use cairnlog_ledger::{Answer, Idempotency, Ingest, RowAnswer, Status};
 use serde::Serialize;
 
 use super::auth::Caller;
+use super::body::{self, Room};
 use super::extract::{Nothing, Query, media_type};
+use super::problem;
 use super::problem::{Document, Problem, Slug};
 use super::split::{self, Shape};
-use super::{body, problem};
 use crate::access::no_source;
-use crate::limits::{BODIES_BYTES_MAX, BODY_BYTES_MIN, IDEMPOTENCY_KEY_MAX, INGEST_BYTES_MAX};
+use crate::limits::{IDEMPOTENCY_KEY_MAX, INGEST_BYTES_MAX};
 use crate::state::App;
 
 /// What became of a request.
@@ -88,8 +89,8 @@ pub(crate) async fn ingest(
     }
     let shape = Shape::of(media_type(request.headers()).as_deref())?;
     let key = idempotency_key(request.headers())?;
-    let _room = room(&app, request.headers()).await?;
-    let body = body::read(request, INGEST_BYTES_MAX).await?;
+    let mut room = Room::enter(&app.bodies).await?;
+    let body = body::read(request, INGEST_BYTES_MAX, Some(&mut room)).await?;
     let whole = body.clone();
     let splitting = tokio::task::spawn_blocking(move || split::split(shape, &whole));
     let records = splitting.await.map_err(|_| Problem::internal("splitting a body panicked"))??;
@@ -106,15 +107,6 @@ pub(crate) async fn ingest(
     count(&log.info().name, &source, &answer);
     let status = if answer.is_new() { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, axum::Json(answer.into())))
-}
-
-/// Room for the body, so that all bodies held at once stay within their bound.
-async fn room<'a>(app: &'a App, headers: &HeaderMap) -> Result<tokio::sync::SemaphorePermit<'a>, Problem> {
-    let most = INGEST_BYTES_MAX.min(BODIES_BYTES_MAX);
-    // What no length is known of, or will be unpacked, may have the most.
-    let places = body::length(headers).map_or(most, |length| length.clamp(BODY_BYTES_MIN, most));
-    let places = u32::try_from(places).unwrap_or(u32::MAX);
-    app.bodies.acquire_many(places).await.map_err(Problem::internal)
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {

@@ -18,7 +18,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         require_media_type(request.headers(), "application/json")?;
-        let bytes = body::read(request, JSON_BYTES_MAX).await?;
+        let bytes = body::read(request, JSON_BYTES_MAX, None).await?;
         parse_json(&bytes).map(Self)
     }
 }

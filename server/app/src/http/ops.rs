@@ -25,17 +25,9 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, 
     if app.draining() {
         return Err(Problem::new(Slug::Starting, "the server is shutting down"));
     }
-    match app
-        .ledger
-        .logs()
-        .iter()
-        .find_map(|log| log.tree().stopped().map(|reason| (log.info().name, reason)))
-    {
+    match app.ledger.stopped() {
         None => Ok("ready\n"),
-        Some((name, reason)) => Err(Problem::new(
-            Slug::ReadOnly,
-            format!("log {name} takes no writes: {reason}; restart the server"),
-        )),
+        Some(why) => Err(Problem::new(Slug::ReadOnly, format!("{why}; restart the server"))),
     }
 }
 

@@ -10,6 +10,7 @@ use cairnlog_verify::entry::Digest;
 use serde::Serialize;
 
 use super::auth::Caller;
+use super::body::Room;
 use super::extract::{Nothing, Query, require_media_type};
 use super::list::{Page, PageQuery};
 use super::problem::{Document, Problem};
@@ -64,7 +65,8 @@ pub(crate) async fn upload(
 ) -> Result<(StatusCode, axum::Json<PluginView>), Problem> {
     caller.require(Role::Integrator, None)?;
     require_media_type(request.headers(), "application/wasm")?;
-    let wasm = body::read(request, PLUGIN_BYTES_MAX).await?;
+    let mut room = Room::enter(&app.bodies).await?;
+    let wasm = body::read(request, PLUGIN_BYTES_MAX, Some(&mut room)).await?;
     let (info, new) = app.ledger.upload_plugin(wasm, &caller.id).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, axum::Json(info.into())))

@@ -29,6 +29,7 @@ pub(crate) enum Slug {
     Internal,
     ReadOnly,
     Starting,
+    Timeout,
 }
 
 impl Slug {
@@ -54,6 +55,7 @@ impl Slug {
             Self::Internal => ("internal", S::INTERNAL_SERVER_ERROR, "internal error"),
             Self::ReadOnly => ("read-only", S::SERVICE_UNAVAILABLE, "the log takes no writes now"),
             Self::Starting => ("starting", S::SERVICE_UNAVAILABLE, "the server is not ready"),
+            Self::Timeout => ("timeout", S::SERVICE_UNAVAILABLE, "the request took too long"),
         }
     }
 

@@ -157,22 +157,25 @@ pub(crate) enum OrderName {
 fn number_or_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     struct Either;
     impl serde::de::Visitor<'_> for Either {
-        type Value = String;
+        type Value = Option<String>;
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.write_str("an integer")
         }
-        fn visit_i64<E>(self, number: i64) -> Result<String, E> {
-            Ok(number.to_string())
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
         }
-        fn visit_u64<E>(self, number: u64) -> Result<String, E> {
-            Ok(number.to_string())
+        fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+            Ok(Some(number.to_string()))
         }
-        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<String, E> {
+        fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+            Ok(Some(number.to_string()))
+        }
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
             let number: i64 = text.parse().map_err(|_| E::custom("an integer is expected"))?;
-            Ok(number.to_string())
+            Ok(Some(number.to_string()))
         }
     }
-    deserializer.deserialize_any(Either).map(Some)
+    deserializer.deserialize_any(Either)
 }
 
 impl SearchBody {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use cairnlog_ledger::limits::SOURCES_MAX;
+use cairnlog_store::CommitError;
 use cairnlog_verify::name;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -127,6 +128,10 @@ impl From<TokenError> for Problem {
     fn from(error: TokenError) -> Self {
         match error {
             TokenError::Full => Self::new(Slug::Conflict, error.to_string()),
+            TokenError::Commit(CommitError::Unavailable(_) | CommitError::Fenced) => {
+                Self::new(Slug::ReadOnly, "the store takes no writes now; an operator must look at it")
+                    .caused_by(error)
+            }
             other => Self::internal(other),
         }
     }

@@ -34,8 +34,11 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let mut response = match tokio::time::timeout(REQUEST_WAIT_MAX, next.run(linger::watch(request))).await {
         Ok(response) => response,
-        Err(_) => Problem::new(Slug::Starting, "the request took too long; what it wrote may be in the log")
-            .into_response(),
+        Err(_) => Problem::new(
+            Slug::Timeout,
+            "the request took too long; what it wrote may be in the log: ask for less, or repeat it with an Idempotency-Key",
+        )
+        .into_response(),
     };
     if let Some(problem) =
         response.extensions_mut().remove::<Problem>().or_else(|| of_framework(response.status()))

@@ -1,7 +1,10 @@
 //! One chunk of a request on a worker: from raw bytes to sealed entries.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
 use cairnlog_host::RawRecord;
+use cairnlog_tlog::SUBMISSION_LEAVES_MAX;
 use cairnlog_verify::entry::Body;
 use cairnlog_verify::event::Event;
 use cairnlog_verify::value::Value;
@@ -26,6 +29,8 @@ pub(super) struct Request {
     pub(super) source: String,
     pub(super) content_type: String,
     pub(super) attributes: Vec<(String, String)>,
+    /// Events and quarantined records of all chunks so far.
+    pub(super) leaves: AtomicUsize,
 }
 
 /// A raw record after its normalizer.
@@ -54,6 +59,11 @@ impl Request {
         let batch: Vec<RawRecord<'_>> =
             chunk.iter().filter(|body| body.len() <= RECORD_BYTES_MAX).map(|body| self.raw(body)).collect();
         let results = Stage::Normalize.timed(|| self.ready.pipeline.normalize(&self.ready.host, &batch))?;
+        let leaves: usize = results.iter().map(leaves_of).sum();
+        if self.leaves.fetch_add(leaves, Ordering::Relaxed) + leaves > SUBMISSION_LEAVES_MAX {
+            // What one commit can't hold need not be redacted and sealed first.
+            return Err(LedgerError::TooLarge);
+        }
         let mut results = results.into_iter();
         let read = chunk.into_iter().map(|body| {
             let result = if body.len() > RECORD_BYTES_MAX { None } else { results.next() };
@@ -171,7 +181,7 @@ impl Request {
     /// Seals all drafts at once; a record that can't be sealed as it is (its event is too large) is
     /// quarantined instead.
     fn seal(&self, plans: Vec<Plan>, drafts: Vec<Draft>) -> Result<Vec<Done>, LedgerError> {
-        let mut sealed = self.ready.sealer.seal(drafts).map_err(LedgerError::internal)?.into_iter();
+        let mut sealed = self.ready.sealer.seal(drafts)?.into_iter();
         let mut done = Vec::with_capacity(plans.len());
         for plan in plans {
             done.push(match plan {
@@ -220,6 +230,15 @@ enum Plan {
 }
 
 /// The source's own id of a raw record: that of its first event that has one.
+/// How many entries it gives.
+fn leaves_of(result: &Normalized) -> usize {
+    match result {
+        Normalized::Events(events) => events.len(),
+        Normalized::Refused(_) => 1,
+        Normalized::Skip(_) => 0,
+    }
+}
+
 fn uid(result: &Normalized) -> Option<&str> {
     let Normalized::Events(events) = result else { return None };
     events.iter().find_map(|event: &Event| match event.get("metadata.uid") {

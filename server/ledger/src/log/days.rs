@@ -7,7 +7,7 @@ use cairnlog_store::{Batch, Family, Scan, layout};
 
 use super::{Log, Shared};
 use crate::error::LedgerError;
-use crate::limits::SEEN_ROWS_FORGOTTEN;
+use crate::limits::{OVERTAKING_MS, SEEN_ROWS_FORGOTTEN};
 use crate::seen::{Window, Windows};
 use crate::task::off_thread;
 
@@ -16,8 +16,11 @@ impl Log {
     /// any row is named by it, and has what older windows left cleared away.
     pub(crate) async fn windows(&self, now_ms: u64) -> Result<Windows, LedgerError> {
         let day = day_of(now_ms);
+        let next = day_of(now_ms.saturating_add(OVERTAKING_MS));
+        let is_of_now =
+            |windows: &Windows| windows.today.day == day && (next == day || windows.of_day(next).is_some());
         let known = self.windows.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(windows) = known.filter(|windows| windows.today.day == day) {
+        if let Some(windows) = known.filter(is_of_now) {
             return Ok(windows);
         }
         let keys = Arc::clone(&self.keys);
@@ -25,14 +28,18 @@ impl Log {
             // A request of the day before may be under way and the first of its day, so that day's key is made too.
             let window = |day| Ok::<_, SecretsError>(Window::new(day, &keys.window_key(day)?));
             let yesterday = day.checked_sub(1).map(window).transpose()?;
-            Ok::<_, SecretsError>(Windows { today: window(day)?, yesterday })
+            let tomorrow = (next > day).then(|| window(next)).transpose()?;
+            Ok::<_, SecretsError>(Windows { today: window(day)?, yesterday, tomorrow })
         });
-        let windows = made.await?.map_err(LedgerError::internal)?;
+        let windows = made.await??;
         let mut newest = self.windows.write().unwrap_or_else(PoisonError::into_inner);
-        if newest.as_ref().is_none_or(|newest| newest.today.day < day) {
+        let before = newest.as_ref().map(|newest| newest.today.day);
+        if before.is_none_or(|before| before <= day) {
             *newest = Some(windows.clone());
             drop(newest);
-            self.forget_before(day.saturating_sub(1));
+            if before != Some(day) {
+                self.forget_before(day.saturating_sub(1));
+            }
         }
         Ok(windows)
     }
