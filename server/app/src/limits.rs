@@ -48,6 +48,9 @@ pub(crate) const PAGE_ROWS_DEFAULT: u32 = 100;
 /// See [`PAGE_ROWS_DEFAULT`].
 pub(crate) const PAGE_ROWS_MAX: u32 = 1_000;
 
+/// Bytes of a list of sources, whose configs may be large, after which its page ends: a page is held in memory.
+pub(crate) const PAGE_BYTES_MAX: usize = 8 << 20;
+
 /// Longest `Idempotency-Key`, in visible ASCII characters.
 pub(crate) const IDEMPOTENCY_KEY_MAX: usize = 128;
 

@@ -4,6 +4,7 @@
 //! Terms are made from the event **after** redaction only, and a hit is confirmed in the opened payload.
 
 mod rows;
+mod times;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 pub use rows::{Indices, RowError, Runs, read_indices, read_runs};
+pub use times::{Moment, Times, read_moment, read_stretch, stretch_of};
 
 /// What a record can be found by. The ids stand in row keys and are never given anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -15,8 +15,8 @@
 //!
 //! The stateful side, lowest first:
 //!
-//! 1. [`error`], `task`, `inflight`, `seen`, `answer`, `times`: what can go wrong, what is handed to another thread, what
-//!    is under way, what was seen, what is answered, when events were.
+//! 1. [`error`], `task`, `inflight`, `seen`, `answer`: what can go wrong, what is handed to another thread, what is
+//!    under way, what was seen, what is answered.
 //! 2. `registry`: the server's plugins. `pipeline`: a source's stages over a chunk of raw records.
 //! 3. `log`: one log, its sources and classes; `ingest`, `read` and `search` are what it does all day.
 //! 4. `ledger`: all logs of a server.
@@ -36,7 +36,6 @@ mod seen;
 mod source;
 mod stage;
 mod task;
-mod times;
 
 pub mod class;
 pub mod error;

@@ -76,21 +76,43 @@ pub const OVERTAKING_MS: u64 = 5 * 60 * 1_000;
 /// `seen` rows of a day that is over deleted in one commit, between which requests take their turn.
 pub const SEEN_ROWS_FORGOTTEN: usize = 10_000;
 
-/// Index rows, and indices in them, that a search reads of a filter before it calls the filter wide: then it walks the
-/// hours instead and looks the filter's rows up as it goes. So many records are opened in a fraction of a second.
+/// Places of a submission that one row of `times` reaches over: few enough that what is looked up is found at once.
+pub const STRETCH_RECORDS: u64 = 256;
+
+/// Searches at work at once, over all logs; more wait for their turn. Each holds some rows and a page in memory.
+pub const SEARCHES_MAX: usize = 8;
+
+/// Index rows, and indices in them, of a filter that a search reads whole before anything else: a few milliseconds.
+pub const POSTINGS_TRIED: usize = 1_024;
+
+/// The same for a search that has walked [`RECORDS_TRIED`] in the order of time and wants more. A filter that has more
+/// rows is looked up where the walk comes by.
 pub const POSTINGS_HELD_MAX: usize = 8_192;
+
+/// Index rows that a search reads at first, then twice as many each time: what ends soon should not read much.
+pub const ROWS_READ_MIN: usize = 64;
+
+/// Rows of one filter that a search reads or looks up at once.
+pub const POSTINGS_READ: usize = 1_024;
 
 /// Rows of `times` that a search reads at once.
 pub const TIME_ROWS_READ: usize = 1_024;
 
-/// Rows of `times` after which a search answers what it has found, and a cursor to go on from: some seconds of work.
-pub const TIME_ROWS_WALKED_MAX: usize = 1 << 18;
+/// Records that a search walks by in the order of time before it tries whether a filter has few.
+pub const RECORDS_TRIED: usize = 8_192;
+
+/// Records that a search walks by in the order of time before it answers what it has found, and a cursor to go on from:
+/// a second of work.
+pub const RECORDS_WALKED_MAX: usize = 1 << 18;
 
 /// Records that a search opens at once.
 pub const RECORDS_OPENED: usize = 128;
 
+/// Payloads that are read at once, after which the bytes are counted.
+pub const PAYLOADS_READ: usize = 8;
+
+/// Bytes of sealed rows after which those that were read are opened first.
+pub const ROWS_BYTES_MAX: usize = 8 << 20;
+
 /// Bytes of records after which a page is closed, as they are in memory: what one record has at most.
 pub const PAGE_BYTES_MAX: usize = 8 << 20;
-
-/// Event times that the server remembers, so that turning the pages of a busy hour opens its records once: some 50 MB.
-pub const TIMES_REMEMBERED_MAX: usize = 1 << 20;

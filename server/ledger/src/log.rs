@@ -28,7 +28,6 @@ use crate::registry::Registry;
 use crate::seen::Windows;
 use crate::source::SourceInfo;
 use crate::task::{lost, off_thread};
-use crate::times::Times;
 use crate::worker::{Draft, Sealed, Sealer};
 
 /// What all logs of a server share.
@@ -41,7 +40,8 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     /// One permit a core: chunks of all requests take turns.
     pub(crate) workers: Arc<Semaphore>,
-    pub(crate) times: Arc<Times>,
+    /// One permit a search at work.
+    pub(crate) searches: Semaphore,
 }
 
 impl Shared {
@@ -110,7 +110,7 @@ pub struct Binding {
 /// A source, ready to run.
 #[derive(Clone)]
 struct Bound {
-    info: SourceInfo,
+    info: Arc<SourceInfo>,
     pipeline: Arc<Pipeline>,
 }
 

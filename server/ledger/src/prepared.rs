@@ -10,13 +10,15 @@ use cairnlog_store::{Batch, Family, layout};
 use cairnlog_tlog::Submission;
 use cairnlog_verify::Hash;
 
-use crate::index::{Indices, Runs, Term};
+use crate::index::{Indices, Moment, Runs, Term, Times};
 use crate::worker::Sealed;
 
-/// Bytes of the keys of rows by index, of search rows, and of rows by hour or day.
+/// Bytes of the keys of rows by index, of search rows, of rows by time and of their stretches, and of rows by day.
 const INDEX_KEY_BYTES: usize = 4 + 8;
 const POSTING_KEY_BYTES: usize = 4 + 1 + 8 + 8;
-const PERIOD_KEY_BYTES: usize = 4 + 4 + 8;
+const TIME_KEY_BYTES: usize = 4 + 1 + 8 + 8;
+const STRETCH_KEY_BYTES: usize = 4 + 1 + 8;
+const EXPIRY_KEY_BYTES: usize = 4 + 4 + 8;
 
 /// Entries of one request, which land together.
 pub struct Prepared {
@@ -25,7 +27,8 @@ pub struct Prepared {
     leaf_hashes: Vec<Hash>,
     own: Vec<OwnRows>,
     postings: Vec<(Term, Vec<u8>)>,
-    times: Vec<(u32, Vec<u8>)>,
+    moments: Vec<Moment>,
+    stretches: Vec<(u64, Vec<u8>)>,
     expiry: Vec<(u32, Vec<u8>)>,
     further: Vec<Further>,
     row_bytes: usize,
@@ -60,11 +63,21 @@ impl Prepared {
             });
         }
         let postings = shared.postings.into_iter().map(|(term, row)| (term, row.into_bytes())).collect();
-        let times = shared.times.into_iter().map(|(hour, row)| (hour, row.into_bytes())).collect();
+        let (moments, stretches) = shared.times.into_rows();
         let expiry = shared.expiry.into_iter().map(|(day, row)| (day, row.into_bytes())).collect();
         let further = Vec::new();
-        let mut prepared =
-            Self { log, entries, leaf_hashes, own, postings, times, expiry, further, row_bytes: 0 };
+        let mut prepared = Self {
+            log,
+            entries,
+            leaf_hashes,
+            own,
+            postings,
+            moments,
+            stretches,
+            expiry,
+            further,
+            row_bytes: 0,
+        };
         prepared.row_bytes = prepared.count_row_bytes();
         prepared
     }
@@ -95,8 +108,10 @@ impl Prepared {
             2 * INDEX_KEY_BYTES + rows.payload.len() + rows.key.len() + quarantine
         });
         let postings = self.postings.iter().map(|(_, row)| POSTING_KEY_BYTES + row.len());
-        let periods = self.times.iter().chain(&self.expiry).map(|(_, row)| PERIOD_KEY_BYTES + row.len());
-        own.chain(postings).chain(periods).sum()
+        let moments = self.moments.iter().map(|moment| TIME_KEY_BYTES + moment.row.len());
+        let stretches = self.stretches.iter().map(|(_, row)| STRETCH_KEY_BYTES + row.len());
+        let expiry = self.expiry.iter().map(|(_, row)| EXPIRY_KEY_BYTES + row.len());
+        own.chain(postings).chain(moments).chain(stretches).chain(expiry).sum()
     }
 }
 
@@ -121,8 +136,11 @@ impl Submission for Prepared {
         for (term, row) in self.postings {
             batch.put(Family::Postings, layout::posting_key(log, term.field, term.token.0, first_index), row);
         }
-        for (hour, row) in self.times {
-            batch.put(Family::Times, layout::time_key(log, hour, first_index), row);
+        for Moment { time_ms, start, row } in self.moments {
+            batch.put(Family::Times, layout::time_key(log, time_ms, first_index + start), row);
+        }
+        for (start, row) in self.stretches {
+            batch.put(Family::Times, layout::stretch_key(log, first_index + start), row);
         }
         for (day, row) in self.expiry {
             batch.put(Family::Expiry, layout::expiry_key(log, day, first_index), row);
@@ -141,7 +159,7 @@ impl Submission for Prepared {
 #[derive(Default)]
 struct Shared {
     postings: HashMap<Term, Indices>,
-    times: BTreeMap<u32, Indices>,
+    times: Times,
     expiry: BTreeMap<u32, Runs>,
 }
 
@@ -150,8 +168,8 @@ impl Shared {
         for term in &sealed.terms {
             self.postings.entry(*term).or_default().push(offset);
         }
-        if let Some(hour) = sealed.event_hour {
-            self.times.entry(hour).or_default().push(offset);
+        if let Some(time_ms) = sealed.event_ms {
+            self.times.push(offset, time_ms);
         }
         if let Some(day) = sealed.expiry_day {
             self.expiry.entry(day).or_default().push(offset);

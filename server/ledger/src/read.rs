@@ -15,7 +15,7 @@ use cairnlog_verify::value::Value;
 
 use crate::class::{Class, Trigger};
 use crate::error::LedgerError;
-use crate::limits::RECORDS_OPENED;
+use crate::limits::{PAYLOADS_READ, ROWS_BYTES_MAX};
 use crate::log::Log;
 use crate::payload::{Payload, RedactionNote};
 use crate::task::off_thread;
@@ -73,7 +73,7 @@ pub(crate) struct Opened {
 }
 
 /// The rows of one entry, as they are stored.
-struct Rows {
+pub(crate) struct Rows {
     index: u64,
     entry: Vec<u8>,
     payload: Vec<u8>,
@@ -87,6 +87,12 @@ pub(crate) struct Opener {
     origin: Arc<str>,
 }
 
+/// Entries being opened.
+pub(crate) struct Opening<'a> {
+    opener: &'a Opener,
+    pages: BTreeMap<u32, Page>,
+}
+
 impl Log {
     /// One entry of any kind, opened.
     ///
@@ -97,39 +103,31 @@ impl Log {
         if index >= self.tree().head().checkpoint.size {
             return Err(LedgerError::NotFound(format!("the published tree has no entry {index}")));
         }
-        let mut opened = self.open_all(&[index]).await?;
-        opened.pop().map(Record::from).ok_or_else(|| damaged(index, "it has no payload"))
+        let (rows, opener) = (self.rows(&[index]).await?, self.opener().clone());
+        let record = off_thread(move || {
+            let mut opening = opener.opening();
+            rows.first().map(|rows| opening.open(rows).map(Record::from)).transpose()
+        });
+        record.await??.ok_or_else(|| damaged(index, "it has no payload"))
     }
 
-    /// Opens several entries, [`RECORDS_OPENED`](crate::limits::RECORDS_OPENED) at most, which must be in the published
-    /// tree. The answer has their order.
-    pub(crate) async fn open_all(&self, indices: &[u64]) -> Result<Vec<Opened>, LedgerError> {
-        let (rows, opener) = (self.rows(indices).await?, self.opener().clone());
-        off_thread(move || opener.open(&rows)).await?
-    }
-
-    /// The times of several records, in their order; those that are not remembered are opened for it.
-    pub(crate) async fn times_of(&self, indices: Vec<u64>) -> Result<Vec<i64>, LedgerError> {
-        let (times, id) = (Arc::clone(&self.shared().times), self.id());
-        let (indices, mut found) = off_thread(move || {
-            let found = times.get(id, &indices);
-            (indices, found)
-        })
-        .await?;
-        let unknown: Vec<usize> = (0..found.len()).filter(|&place| found[place].is_none()).collect();
-        for part in unknown.chunks(RECORDS_OPENED) {
-            let wanted: Vec<u64> = part.iter().map(|&place| indices[place]).collect();
-            let (rows, opener) = (self.rows(&wanted).await?, self.opener().clone());
-            let times = off_thread(move || opener.times(&rows)).await??;
-            self.shared().times.remember(id, wanted.into_iter().zip(times.iter().copied()));
-            for (&place, time_ms) in part.iter().zip(times) {
-                found[place] = Some(time_ms);
+    /// The rows of several entries, which must be in the published tree, in their order: of as many of the first ones as
+    /// have [`ROWS_BYTES_MAX`] or a little more.
+    pub(crate) async fn rows(&self, indices: &[u64]) -> Result<Vec<Rows>, LedgerError> {
+        let (mut all, mut bytes) = (Vec::with_capacity(indices.len()), 0);
+        for part in indices.chunks(PAYLOADS_READ) {
+            for rows in self.some_rows(part).await? {
+                bytes += rows.entry.len() + rows.payload.len() + rows.key.len();
+                all.push(rows);
+            }
+            if bytes >= ROWS_BYTES_MAX {
+                break;
             }
         }
-        Ok(found.into_iter().flatten().collect())
+        Ok(all)
     }
 
-    async fn rows(&self, indices: &[u64]) -> Result<Vec<Rows>, LedgerError> {
+    async fn some_rows(&self, indices: &[u64]) -> Result<Vec<Rows>, LedgerError> {
         let id = self.id();
         let rows = async |family, key: fn(u32, u64) -> Vec<u8>| {
             self.engine().multi_get(family, indices.iter().map(|index| key(id, *index)).collect()).await
@@ -151,28 +149,9 @@ impl Opener {
         Self { keys, origin: origin.into() }
     }
 
-    /// Opens entries and checks each payload against what the entry commits to.
-    fn open(&self, rows: &[Rows]) -> Result<Vec<Opened>, LedgerError> {
-        let mut pages = BTreeMap::new();
-        rows.iter()
-            .map(|rows| {
-                let index = rows.index;
-                let (leaf_hash, key, payload) = self.unseal(rows, &mut pages)?;
-                let entry = entry::Entry::parse(&rows.entry).map_err(|error| damaged(index, error))?;
-                let commitment = field::commit(&key, &self.origin, &payload.attributes)
-                    .map_err(|error| damaged(index, error))?;
-                if commitment.fields != entry.fields || commitment.count != entry.count {
-                    return Err(damaged(index, "its payload is not what the entry commits to"));
-                }
-                Ok(Opened { index, leaf_hash, entry, payload })
-            })
-            .collect()
-    }
-
-    /// The times of records, to order them by; they are not shown to anyone before [`Opener::open`] has checked them.
-    fn times(&self, rows: &[Rows]) -> Result<Vec<i64>, LedgerError> {
-        let mut pages = BTreeMap::new();
-        rows.iter().map(|rows| Ok(time_ms(&self.unseal(rows, &mut pages)?.2))).collect()
+    /// To open some entries one after the other: keys of pages are made ready once.
+    pub(crate) fn opening(&self) -> Opening<'_> {
+        Opening { opener: self, pages: BTreeMap::new() }
     }
 
     fn unseal(
@@ -198,6 +177,21 @@ impl Opener {
         let payload = Payload::open(&record_key, &self.origin, &leaf_hash, payload)
             .map_err(|error| damaged(*index, error))?;
         Ok((leaf_hash, record_key, payload))
+    }
+}
+
+impl Opening<'_> {
+    /// Opens an entry and checks its payload against what the entry commits to.
+    pub(crate) fn open(&mut self, rows: &Rows) -> Result<Opened, LedgerError> {
+        let index = rows.index;
+        let (leaf_hash, key, payload) = self.opener.unseal(rows, &mut self.pages)?;
+        let entry = entry::Entry::parse(&rows.entry).map_err(|error| damaged(index, error))?;
+        let commitment = field::commit(&key, &self.opener.origin, &payload.attributes)
+            .map_err(|error| damaged(index, error))?;
+        if commitment.fields != entry.fields || commitment.count != entry.count {
+            return Err(damaged(index, "its payload is not what the entry commits to"));
+        }
+        Ok(Opened { index, leaf_hash, entry, payload })
     }
 }
 

@@ -1,26 +1,27 @@
 //! Search: by source, actor, action, class, status, resource, address and event time.
 //!
 //! Index rows only say where to look: the opened payload decides, for a token is eight bytes and two values may share
-//! one. A filter whose rows are few is read whole, and its records are opened. Where all filters are wide, or there is
-//! none, the `times` rows are walked hour by hour in the order of the search, and what a submission has in an hour is
-//! cut down to what its rows of each filter list, which are found by the submission's first index.
+//! one. Nothing is opened to be put in order: `times` says when the event of each record was, to the millisecond.
 //!
-//! Records of an hour are put in order by their event times, which are opened once and then remembered; of the rest no
-//! more are opened than the page needs. A walk that finds little ends with a cursor after a bounded number of rows.
+//! A filter whose rows are few is read whole, and what it lists is looked up in the rows of the others. Where all filters
+//! are wide, or there is none, the `times` rows are walked in the order of the search, so that what comes first is
+//! found first, and each record is looked up in the rows of every filter, which are found by its submission's first
+//! index. A walk can stop and go on behind any record: one that finds little ends with a cursor after a bounded number.
 
 mod filters;
-mod hours;
+mod page;
+mod walk;
+
+use std::sync::Arc;
 
 use crate::error::LedgerError;
 use crate::index::{Field, fold, values};
-use crate::limits::{PAGE_BYTES_MAX, RECORDS_OPENED};
+use crate::limits::{POSTINGS_HELD_MAX, POSTINGS_TRIED, RECORDS_TRIED, RECORDS_WALKED_MAX};
 use crate::log::Log;
 use crate::read::{Opened, Record};
-use crate::task::off_thread;
 use filters::Filters;
-use hours::Hours;
-
-const HOUR_MS: i64 = 3_600_000;
+use page::Page;
+use walk::Walk;
 
 /// What is looked for. Filters match whole values as kept, folded.
 ///
@@ -122,41 +123,23 @@ impl Span {
             && self.after.is_none_or(is_behind)
     }
 
-    /// Records with these times that lie within, in order.
-    fn sorted(&self, indices: Vec<u64>, times: Vec<i64>) -> Vec<u64> {
-        let all = indices.into_iter().zip(times).map(|(index, time_ms)| Position { time_ms, index });
-        let mut positions: Vec<Position> = all.filter(|position| self.holds(*position)).collect();
+    /// Those that lie within, in order.
+    fn sorted(&self, mut positions: Vec<Position>) -> Vec<Position> {
+        positions.retain(|position| self.holds(*position));
         positions.sort_unstable();
         if self.order == Order::Descending {
             positions.reverse();
         }
-        positions.into_iter().map(|position| position.index).collect()
+        positions
     }
+}
 
-    /// The hours to look through, first and last, inclusive; as they stand in row keys.
-    fn hours(&self) -> (u32, u32) {
-        let hour = |ms: i64| u32::try_from(ms.max(0) / HOUR_MS).unwrap_or(u32::MAX);
-        let (mut first, mut last) = (self.from_ms.map_or(0, hour), self.to_ms.map_or(u32::MAX, hour));
-        if let Some(after) = self.after {
-            match self.order {
-                Order::Ascending => first = first.max(hour(after.time_ms)),
-                Order::Descending => last = last.min(hour(after.time_ms)),
-            }
-        }
-        (first, last)
-    }
-
-    /// The place behind all records of an hour; none behind the last hour.
-    fn end_of(&self, hour: u32) -> Option<Position> {
-        let start_ms = i64::from(hour) * HOUR_MS;
-        match self.order {
-            Order::Ascending if hour == u32::MAX => None,
-            Order::Ascending => Some(Position { time_ms: start_ms + HOUR_MS, index: 0 }),
-            // Hour 0 has all that is older, too.
-            Order::Descending if hour == 0 => None,
-            Order::Descending => Some(Position { time_ms: start_ms - 1, index: u64::MAX }),
-        }
-    }
+/// A record as the index knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    /// The first index of its submission.
+    first: u64,
+    index: u64,
 }
 
 impl Log {
@@ -170,110 +153,41 @@ impl Log {
         after: Option<Position>,
         limit: usize,
     ) -> Result<Found, LedgerError> {
+        let _turn = self.shared().searches.acquire().await.map_err(LedgerError::internal)?;
         let Search { from_ms, to_ms, order, .. } = *search;
         let span = Span { from_ms, to_ms, after, order };
         let size = self.tree().head().checkpoint.size;
-        let mut page = Page { log: self, search, span, limit, opened: Vec::new(), bytes: 0, is_full: false };
-        let filters = Filters::read(self, search, size).await?;
-        if let Some(indices) = filters.few(self).await? {
-            page.add(indices).await?;
+        let mut filters = Filters::new(self, search, size);
+        let mut page = Page::new(self, Arc::new(search.clone()), limit);
+        if let Some(few) = filters.few(POSTINGS_TRIED).await? {
+            page.add(&span.sorted(few)).await?;
             return Ok(page.end(None));
         }
-        let mut hours = Hours::new(self, &span, size, &filters);
-        while let Some((hour, indices)) = hours.next().await? {
-            page.add(indices).await?;
-            if page.is_full {
+        let mut walk = Walk::new(self, &span, size, limit);
+        let mut tried = false;
+        while let Some(places) = walk.next().await? {
+            let found = filters.narrow(places, |(place, _)| *place, None).await?;
+            let found: Vec<Position> = found.into_iter().map(|(_, position)| position).collect();
+            page.add(&found).await?;
+            if page.is_full() {
                 break;
             }
-            if hours.is_tired() {
-                return Ok(page.end(span.end_of(hour)));
+            if walk.walked() >= RECORDS_WALKED_MAX {
+                return Ok(page.end(walk.stands_at()));
+            }
+            if !tried && walk.walked() >= RECORDS_TRIED {
+                tried = true;
+                if let Some(few) = filters.few(POSTINGS_HELD_MAX).await? {
+                    let rest = Span { after: walk.stands_at(), ..span };
+                    page.add(&rest.sorted(few)).await?;
+                    break;
+                }
             }
         }
         Ok(page.end(None))
     }
 }
 
-/// A page as it fills.
-struct Page<'a> {
-    log: &'a Log,
-    search: &'a Search,
-    span: Span,
-    limit: usize,
-    opened: Vec<Opened>,
-    bytes: usize,
-    /// Whether a further match was seen.
-    is_full: bool,
-}
-
-impl Page<'_> {
-    /// Adds what matches of some records, all of which lie behind those added before.
-    async fn add(&mut self, indices: Vec<u64>) -> Result<(), LedgerError> {
-        let times = self.log.times_of(indices.clone()).await?;
-        let span = self.span;
-        let sorted = off_thread(move || span.sorted(indices, times)).await?;
-        let mut rest = sorted.as_slice();
-        while !rest.is_empty() && !self.is_full {
-            // One more than asked for tells whether there is a next page.
-            let wanted = self.limit.saturating_sub(self.opened.len()).saturating_add(1);
-            let (part, others) = rest.split_at(rest.len().min(wanted).min(RECORDS_OPENED));
-            rest = others;
-            for opened in self.log.open_all(part).await? {
-                self.push(opened);
-            }
-        }
-        Ok(())
-    }
-
-    fn push(&mut self, opened: Opened) {
-        if self.is_full || !self.search.matches(&opened) {
-            return;
-        }
-        if self.opened.len() == self.limit || self.bytes > PAGE_BYTES_MAX {
-            self.is_full = true;
-            return;
-        }
-        self.bytes += opened.bytes();
-        self.opened.push(opened);
-    }
-
-    /// The page, and where the next one starts: behind its last record where that is known not to be the last of all,
-    /// else at `next`.
-    fn end(self, next: Option<Position>) -> Found {
-        let last = self.opened.last().filter(|_| self.is_full);
-        let next = last.map(|last| Position { time_ms: last.time_ms(), index: last.index }).or(next);
-        Found { records: self.opened.into_iter().map(Record::from).collect(), next }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_walk_goes_on_behind_an_hour_and_not_in_it() {
-        for hour in [0, 1, 490_000, u32::MAX] {
-            for order in [Order::Ascending, Order::Descending] {
-                let span = Span { from_ms: None, to_ms: None, after: None, order };
-                let Some(end) = span.end_of(hour) else { continue };
-                let next = Span { after: Some(end), ..span };
-                let (first, last) = next.hours();
-                let start_ms = i64::from(hour) * HOUR_MS;
-                let at = |time_ms, index| next.holds(Position { time_ms, index });
-                assert!(!at(start_ms, 1) && !at(start_ms + HOUR_MS - 1, u64::MAX - 1));
-                match order {
-                    Order::Ascending => assert!(first == hour + 1 && at(start_ms + HOUR_MS, 1)),
-                    Order::Descending => assert!(last == hour - 1 && at(start_ms - 1, u64::MAX - 1)),
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn hours_of_times_that_no_calendar_has() {
-        let span = |from_ms, to_ms| Span { from_ms, to_ms, after: None, order: Order::Ascending };
-        assert_eq!(span(None, None).hours(), (0, u32::MAX));
-        assert_eq!(span(Some(i64::MIN), Some(i64::MAX)).hours(), (0, u32::MAX));
-        assert_eq!(span(Some(HOUR_MS), Some(HOUR_MS - 1)).hours(), (1, 0));
-        assert_eq!(span(Some(-1), Some(HOUR_MS)).hours(), (0, 1));
-    }
+fn damaged() -> LedgerError {
+    LedgerError::Internal("an index row is damaged; the records themselves are not concerned".to_owned())
 }

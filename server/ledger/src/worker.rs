@@ -22,8 +22,6 @@ use crate::index::{Term, Tokens};
 use crate::payload::{Payload, RedactionNote};
 use crate::wrap::{Page, Quarantined, seal_quarantined};
 
-const HOUR_MS: u64 = 3_600_000;
-
 /// The path of the time of receipt, in milliseconds since the Unix epoch.
 pub const RECEIVED: &str = "$received";
 
@@ -66,8 +64,8 @@ pub struct Sealed {
     pub quarantine_row: Option<Vec<u8>>,
     /// What a record can be found by.
     pub terms: Vec<Term>,
-    /// The hour of a record's event, in hours since 1970; times before are in hour 0.
-    pub event_hour: Option<u32>,
+    /// When a record's event was, in milliseconds since the Unix epoch.
+    pub event_ms: Option<i64>,
     /// The day on which it is to be erased, in days since 1970.
     pub expiry_day: Option<u32>,
 }
@@ -154,7 +152,7 @@ pub fn seal(
     draft: Draft,
 ) -> Result<Sealed, SealError> {
     let raw_salt = draft.raw_salt.filter(|_| draft.keeps_raw_salt());
-    let event_hour = matches!(draft.body, Body::Record { .. }).then(|| event_hour(&draft));
+    let event_ms = matches!(draft.body, Body::Record { .. }).then(|| event_ms(&draft));
     let expiry_day =
         draft.retention.as_ref().and_then(|retention| retention.class.expiry_day(draft.received_ms));
     let attributes = with_host(draft.received_ms, draft.retention.as_ref(), draft.attributes);
@@ -177,32 +175,32 @@ pub fn seal(
         entry,
         leaf_hash: leaf,
         terms: payload.rows,
-        event_hour,
+        event_ms,
         expiry_day,
     })
 }
 
 /// The event with the server's own attributes before it: `$` sorts before all that a path may start with.
 fn with_host(received_ms: u64, retention: Option<&Retention>, event: Vec<Attribute>) -> Vec<Attribute> {
-    let received = Value::Integer(i64::try_from(received_ms).unwrap_or(i64::MAX));
+    let value = Value::Integer(received(received_ms));
     let mut attributes = Vec::with_capacity(8 + event.len());
-    attributes.push(Attribute { path: RECEIVED.to_owned(), value: received });
+    attributes.push(Attribute { path: RECEIVED.to_owned(), value });
     attributes.extend(retention.into_iter().flat_map(Retention::attributes));
     attributes.extend(event);
     attributes
 }
 
-fn event_hour(draft: &Draft) -> u32 {
-    let time = draft
-        .attributes
-        .iter()
-        .find(|attribute| attribute.path == EVENT_TIME)
-        .map(|attribute| &attribute.value);
-    let time_ms = match time {
-        Some(Value::Integer(ms)) => u64::try_from(*ms).unwrap_or(0),
-        _ => draft.received_ms,
-    };
-    u32::try_from(time_ms / HOUR_MS).unwrap_or(u32::MAX)
+/// The event's own time, or that of receipt where it has none.
+fn event_ms(draft: &Draft) -> i64 {
+    let time = draft.attributes.iter().find(|attribute| attribute.path == EVENT_TIME);
+    match time.map(|attribute| &attribute.value) {
+        Some(Value::Integer(ms)) => *ms,
+        _ => received(draft.received_ms),
+    }
+}
+
+fn received(received_ms: u64) -> i64 {
+    i64::try_from(received_ms).unwrap_or(i64::MAX)
 }
 
 fn pipeline(body: &Body) -> Option<Digest> {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cairnlog_ledger::handles::OsRandom;
-use cairnlog_ledger::index::{Field, Tokens, read_indices, read_runs, values};
+use cairnlog_ledger::index::{Field, Tokens, read_indices, read_moment, read_runs, read_stretch, values};
 use cairnlog_ledger::limits::PAYLOAD_BYTES_MAX;
 use cairnlog_ledger::payload::Payload;
 use cairnlog_ledger::prepared::Prepared;
@@ -25,6 +25,7 @@ use common::{ORIGIN, RAW_SALT, RECEIVED_MS, integer, raw_input, record, text};
 use zeroize::Zeroizing;
 
 const LOG: u32 = 7;
+const EVENT_MS: i64 = 1_795_426_499_001;
 
 struct Log {
     keys: Arc<LogKeys>,
@@ -99,8 +100,8 @@ fn a_record_opens_to_what_was_said_and_to_its_entry() {
         text("$retention.trigger", "received"),
     ];
     assert_eq!(host, expected);
-    // 2026-11-23 and 365 days; the event's hour, not that of receipt.
-    assert_eq!((sealed.expiry_day, sealed.event_hour), (Some(20_780 + 365), Some(498_729)));
+    // 2026-11-23 and 365 days; the event's time, not that of receipt.
+    assert_eq!((sealed.expiry_day, sealed.event_ms), (Some(20_780 + 365), Some(EVENT_MS)));
 }
 
 #[test]
@@ -138,7 +139,7 @@ fn a_quarantined_raw_record_opens_to_its_commitment_and_is_found_by_nothing() {
     assert_eq!(entry.kind(), "quarantine");
     assert_eq!((payload.raw_salt, payload.pipeline, payload.rows.len()), (None, None, 0));
     assert_eq!(payload.get("quarantine.reason"), Some(&Value::Text("rejected".to_owned())));
-    assert_eq!((sealed.terms.len(), sealed.event_hour, sealed.expiry_day), (0, None, Some(20_780 + 30)));
+    assert_eq!((sealed.terms.len(), sealed.event_ms, sealed.expiry_day), (0, None, Some(20_780 + 30)));
 }
 
 #[test]
@@ -204,18 +205,17 @@ fn a_draft_that_can_t_be_sealed_harms_no_other() {
 }
 
 #[test]
-fn event_times_are_clamped_to_the_hours_that_there_are() {
+fn an_event_has_its_own_time_or_that_of_receipt() {
     let log = Log::new();
-    for (time, hour) in [
-        (vec![integer("time", i64::MIN)], 0),
-        (vec![integer("time", -1)], 0),
-        (vec![integer("time", 3_600_000)], 1),
-        (vec![integer("time", i64::MAX)], u32::MAX),
-        (vec![text("time", "noon")], 498_729),
-        (vec![], 498_729),
+    for (time, expected) in [
+        (vec![integer("time", i64::MIN)], i64::MIN),
+        (vec![integer("time", -1)], -1),
+        (vec![integer("time", i64::MAX)], i64::MAX),
+        (vec![text("time", "noon")], RECEIVED_MS.cast_signed()),
+        (vec![], RECEIVED_MS.cast_signed()),
     ] {
         let sealed = log.seal(vec![Draft { attributes: time, ..record() }]).remove(0);
-        assert_eq!(sealed.event_hour, Some(hour));
+        assert_eq!(sealed.event_ms, Some(expected));
     }
 }
 
@@ -266,8 +266,10 @@ fn rows_stand_under_their_keys_and_are_as_many_bytes_as_announced() {
     assert_eq!(found(Field::Class, "3002"), [1_000, 1_002, 1_003]);
     assert_eq!(found(Field::Actor, "BEA@EXAMPLE.COM"), [1_000, 1_003]);
     let time =
-        |hour| read_indices(1_000, &rows[&(Family::Times, layout::time_key(LOG, hour, 1_000))]).unwrap();
-    assert_eq!((time(498_729), time(0)), (vec![1_000, 1_003], vec![1_002]));
+        |time_ms| read_moment(1_000, &rows[&(Family::Times, layout::time_key(LOG, time_ms, 1_000))]).unwrap();
+    assert_eq!((time(EVENT_MS), time(0)), ((1_000, vec![1_000, 1_003]), (1_000, vec![1_002])));
+    let times = read_stretch(1_000, &rows[&(Family::Times, layout::stretch_key(LOG, 1_000))]).unwrap();
+    assert_eq!(times, [(1_000, EVENT_MS), (1_002, 0), (1_003, EVENT_MS)]);
     let expiry =
         |day| read_runs(1_000, &rows[&(Family::Expiry, layout::expiry_key(LOG, day, 1_000))]).unwrap();
     assert_eq!(expiry(20_780 + 365), [1_000..1_001, 1_003..1_004]);

@@ -15,7 +15,8 @@
 /// | `keys` | index u64 | page u32, wrapped record key \[48\] | re-wrapped or deleted by erasure |
 /// | `quarantine` | index u64 | the sealed raw record | immutable; deleted by release or erasure |
 /// | `postings` | field u8, token \[8\], first u64 | indices of one batch that hold the value | immutable; deleted by erasure |
-/// | `times` | hour u32, first u64 | indices of one batch received in that hour | immutable; deleted by erasure |
+/// | `times` | 0 u8, event time u64, first u64 | indices of a stretch with that time | immutable; deleted by erasure |
+/// | | 1 u8, first u64 | event times of a stretch | rewritten or deleted by erasure |
 /// | `expiry` | day u32, first u64 | indices of one batch that expire on that day | immutable; deleted by the sweep |
 /// | `seen` | day u32, fingerprint \[16\] | where the request or event was logged | deleted when the day's window has ended |
 /// | `classes` | name | a retention class | rewritten |

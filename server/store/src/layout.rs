@@ -17,6 +17,10 @@ const HEAD_PUBLISHED_TIME: u8 = 3;
 const WITNESS_SIZE: u8 = 4;
 /// `sources`: where a plugin's entry stands.
 const PLUGIN_ENTRY: u8 = 0;
+/// `times`: records in the order of their events.
+const BY_TIME: u8 = 0;
+/// `times`: when the events of a stretch of records were.
+const BY_INDEX: u8 = 1;
 
 /// `entries`: log u32, index u64.
 #[must_use]
@@ -103,10 +107,26 @@ pub fn posting_prefix(log: u32, field: u8, token: [u8; 8]) -> Vec<u8> {
     key(log, &[&[field], &token])
 }
 
-/// `times`: log u32, hours since 1970 u32, first index of the batch u64.
+/// `times`: log u32, 0 u8, event time in milliseconds since 1970 plus 2^63 u64, first index of the stretch u64. So rows
+/// stand in the order of (time, index), times before 1970 included.
 #[must_use]
-pub fn time_key(log: u32, hour: u32, first: u64) -> Vec<u8> {
-    key(log, &[&hour.to_be_bytes(), &first.to_be_bytes()])
+pub fn time_key(log: u32, time_ms: i64, first: u64) -> Vec<u8> {
+    key(
+        log,
+        &[&[BY_TIME], &time_ms.cast_unsigned().wrapping_add(1 << 63).to_be_bytes(), &first.to_be_bytes()],
+    )
+}
+
+/// `times`: where the rows by time end.
+#[must_use]
+pub fn times_end(log: u32) -> Vec<u8> {
+    key(log, &[&[BY_INDEX]])
+}
+
+/// `times`: log u32, 1 u8, first index of the stretch u64.
+#[must_use]
+pub fn stretch_key(log: u32, first: u64) -> Vec<u8> {
+    key(log, &[&[BY_INDEX], &first.to_be_bytes()])
 }
 
 /// `expiry`: log u32, days since 1970 u32, first index of the batch u64.
@@ -191,9 +211,17 @@ pub fn parse_posting_first(key: &[u8]) -> Option<u64> {
     u64_exact(rest.get(9..)?)
 }
 
-/// The hour or day and the first index of a row of `times` or `expiry`.
+/// The event time and the first index of a row of `times` by time.
 #[must_use]
-pub fn parse_period_key(key: &[u8]) -> Option<(u32, u64)> {
+pub fn parse_time_key(key: &[u8]) -> Option<(i64, u64)> {
+    let (_, rest) = split_log(key)?;
+    let (time, first) = rest.strip_prefix(&[BY_TIME])?.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*time).wrapping_sub(1 << 63).cast_signed(), u64_exact(first)?))
+}
+
+/// The day and the first index of a row of `expiry`.
+#[must_use]
+pub fn parse_expiry_key(key: &[u8]) -> Option<(u32, u64)> {
     let (_, rest) = split_log(key)?;
     let (period, first) = rest.split_first_chunk::<4>()?;
     Some((u32::from_be_bytes(*period), u64_exact(first)?))
@@ -283,7 +311,9 @@ mod tests {
             (witness_size_key(7, "w"), "000000070477"),
             (by_leaf_key(1, token, 9), "00000001a1a1a1a1a1a1a1a10000000000000009"),
             (posting_key(1, 6, token, 9), "0000000106a1a1a1a1a1a1a1a10000000000000009"),
-            (time_key(1, 498_000, 9), "00000001000799500000000000000009"),
+            (time_key(1, 1_796_000_000_000, 9), "0000000100800001a229f128000000000000000009"),
+            (time_key(1, -1, 9), "00000001007fffffffffffffff0000000000000009"),
+            (stretch_key(1, 9), "00000001010000000000000009"),
             (expiry_key(1, 20_780, 9), "000000010000512c0000000000000009"),
             (seen_key(1, 20_780, sixteen), "000000010000512cb2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2"),
             (class_key(1, "hr-7y"), "0000000168722d3779"),
@@ -325,8 +355,7 @@ mod tests {
             prop_assert_eq!(parse_index_key(&entry_key(log, a)), Some((log, a)));
             prop_assert_eq!(parse_by_leaf_key(&by_leaf_key(log, token, a)), Some((log, a)));
             prop_assert_eq!(parse_posting_first(&posting_key(log, 3, token, a)), Some(a));
-            prop_assert_eq!(parse_period_key(&time_key(log, period, a)), Some((period, a)));
-            prop_assert_eq!(parse_period_key(&expiry_key(log, period, a)), Some((period, a)));
+            prop_assert_eq!(parse_expiry_key(&expiry_key(log, period, a)), Some((period, a)));
             let source = source_key(log, "okta-prod");
             prop_assert_eq!(parse_name_key(&source), Some((log, "okta-prod")));
             prop_assert_eq!(parse_log_key(&log_key(log)), Some(log));
@@ -334,11 +363,21 @@ mod tests {
         }
 
         #[test]
+        fn times_parse_back_and_stand_in_order(log: u32, a: (i64, u64), b: (i64, u64)) {
+            let key = |at: (i64, u64)| time_key(log, at.0, at.1);
+            prop_assert_eq!(parse_time_key(&key(a)), Some(a));
+            prop_assert_eq!(key(a).cmp(&key(b)), a.cmp(&b));
+            prop_assert!(key(a) < times_end(log) && times_end(log) < stretch_key(log, a.1));
+            prop_assert_eq!(parse_time_key(&stretch_key(log, a.1)), None);
+        }
+
+        #[test]
         fn other_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
             prop_assert_eq!(parse_index_key(&bytes).is_some(), bytes.len() == 12);
             prop_assert_eq!(parse_by_leaf_key(&bytes).is_some(), bytes.len() == 20);
             prop_assert_eq!(parse_posting_first(&bytes).is_some(), bytes.len() == 21);
-            prop_assert_eq!(parse_period_key(&bytes).is_some(), bytes.len() == 16);
+            prop_assert_eq!(parse_expiry_key(&bytes).is_some(), bytes.len() == 16);
+            prop_assert_eq!(parse_time_key(&bytes).is_some(), bytes.len() == 21 && bytes[4] == 0);
             prop_assert_eq!(parse_log_key(&bytes).is_some(), bytes.len() == 4);
             prop_assert_eq!(parse_plugin_key(&bytes).is_some(), bytes.len() == 32);
         }

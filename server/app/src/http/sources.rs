@@ -94,28 +94,28 @@ impl From<Stage> for StageSpec {
     }
 }
 
-impl From<manifest::Stage> for Stage {
-    fn from(manifest::Stage { plugin, config, on_error }: manifest::Stage) -> Self {
+impl From<&manifest::Stage> for Stage {
+    fn from(manifest::Stage { plugin, config, on_error }: &manifest::Stage) -> Self {
         let on_error = match on_error {
             OnError::Quarantine => OnErrorBody::Quarantine,
             OnError::Reject => OnErrorBody::Reject,
             OnError::Fallback(Fallback { plugin, config }) => {
-                OnErrorBody::Fallback(FallbackBody { plugin: plugin.to_string(), config })
+                OnErrorBody::Fallback(FallbackBody { plugin: plugin.to_string(), config: config.clone() })
             }
         };
-        Self { plugin: plugin.to_string(), config, on_error }
+        Self { plugin: plugin.to_string(), config: config.clone(), on_error }
     }
 }
 
-impl From<SourceInfo> for SourceView {
-    fn from(SourceInfo { source, pipeline, pipeline_index, manifest }: SourceInfo) -> Self {
+impl From<&SourceInfo> for SourceView {
+    fn from(SourceInfo { source, pipeline, pipeline_index, manifest }: &SourceInfo) -> Self {
         Self {
-            source,
+            source: source.clone(),
             pipeline: pipeline.to_string(),
-            pipeline_index,
-            normalizer: manifest.normalizer.into(),
-            redactors: manifest.redactors.into_iter().map(Stage::from).collect(),
-            retention: manifest.retention.into(),
+            pipeline_index: *pipeline_index,
+            normalizer: (&manifest.normalizer).into(),
+            redactors: manifest.redactors.iter().map(Stage::from).collect(),
+            retention: (&manifest.retention).into(),
         }
     }
 }
@@ -154,9 +154,10 @@ pub(crate) async fn list(
     Query(page): Query<PageQuery>,
 ) -> Result<axum::Json<Page<SourceView>>, Problem> {
     let log = app.log_for(&caller, Role::Integrator, &name)?;
-    let sources = log.sources().into_iter().map(SourceView::from).collect();
     let list = format!("sources {name}");
-    Ok(axum::Json(page.page(&app, &caller.id, &list, sources, |source: &SourceView| source.source.clone())?))
+    let name = |source: &Arc<SourceInfo>| source.source.clone();
+    let page = page.page_of_bytes(&app, &caller.id, &list, log.sources(), name, |source| bytes(source))?;
+    Ok(axum::Json(page.map(|source| SourceView::from(source.as_ref()))))
 }
 
 /// One source. Role `integrator`.
@@ -171,5 +172,21 @@ pub(crate) async fn get(
 ) -> Result<axum::Json<SourceView>, Problem> {
     let log = app.log_for(&caller, Role::Integrator, &log)?;
     let info = log.source(&source).ok_or_else(|| no_source(&source))?;
-    Ok(axum::Json(info.into()))
+    Ok(axum::Json(info.as_ref().into()))
+}
+
+/// Roughly the bytes of a source as it is shown.
+fn bytes(info: &SourceInfo) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, part: &[u8]) -> std::io::Result<usize> {
+            self.0 = self.0.saturating_add(part.len());
+            Ok(part.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, info).map_or(usize::MAX, |()| count.0)
 }

@@ -1,6 +1,6 @@
 //! The values of search and expiry rows: indices of one submission, relative to its first.
 //!
-//! Numbers are LEB128, seven bits a byte, the lowest first. `postings` and `times` list indices: each number says how many
+//! Numbers are LEB128, seven bits a byte, the lowest first. `postings` list indices: each number says how many
 //! indices lie between this one and the one before it (or the submission's first). `expiry` lists runs: how many indices
 //! lie between, then how many the run has.
 
@@ -71,7 +71,7 @@ impl Runs {
     }
 }
 
-/// The indices in a row of `postings` or `times` of the submission that starts at `first`, ascending.
+/// The indices in a row of `postings` of the submission that starts at `first`, ascending.
 ///
 /// # Errors
 /// [`RowError`].
@@ -102,7 +102,7 @@ pub fn read_runs(first: u64, mut bytes: &[u8]) -> Result<Vec<Range<u64>>, RowErr
     Ok(runs)
 }
 
-fn write(out: &mut Vec<u8>, mut number: u64) {
+pub(super) fn write(out: &mut Vec<u8>, mut number: u64) {
     loop {
         let low = number.to_le_bytes()[0] & 0x7f;
         number >>= 7;
@@ -114,7 +114,7 @@ fn write(out: &mut Vec<u8>, mut number: u64) {
 }
 
 /// The next number; `None` if it is cut off, is beyond 64 bits or could be shorter.
-fn read(bytes: &mut &[u8]) -> Option<u64> {
+pub(super) fn read(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;

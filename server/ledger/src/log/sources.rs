@@ -26,14 +26,14 @@ impl Log {
 
     /// The source of this name.
     #[must_use]
-    pub fn source(&self, source: &str) -> Option<SourceInfo> {
-        self.read_sources().get(source).map(|bound| bound.info.clone())
+    pub fn source(&self, source: &str) -> Option<Arc<SourceInfo>> {
+        self.read_sources().get(source).map(|bound| Arc::clone(&bound.info))
     }
 
     /// All sources, by name.
     #[must_use]
-    pub fn sources(&self) -> Vec<SourceInfo> {
-        self.read_sources().values().map(|bound| bound.info.clone()).collect()
+    pub fn sources(&self) -> Vec<Arc<SourceInfo>> {
+        self.read_sources().values().map(|bound| Arc::clone(&bound.info)).collect()
     }
 
     /// Whether a source of this log uses the plugin.
@@ -62,7 +62,7 @@ impl Log {
         let known = self.sources().into_iter().find(|known| known.manifest.says_the_same_as(&manifest));
         let is_known = known.is_some();
         let mut info = if let Some(known) = known {
-            SourceInfo { source: source.to_owned(), ..known }
+            SourceInfo { source: source.to_owned(), ..SourceInfo::clone(&known) }
         } else {
             let pipeline = Digest::of(&manifest.to_jcs()?);
             SourceInfo { source: source.to_owned(), pipeline, pipeline_index: 0, manifest }
@@ -87,8 +87,9 @@ impl Log {
     }
 
     fn bind(&self, info: SourceInfo, pipeline: Pipeline) {
-        let bound = Bound { info: info.clone(), pipeline: Arc::new(pipeline) };
-        self.sources.write().unwrap_or_else(PoisonError::into_inner).insert(info.source, bound);
+        let name = info.source.clone();
+        let bound = Bound { info: Arc::new(info), pipeline: Arc::new(pipeline) };
+        self.sources.write().unwrap_or_else(PoisonError::into_inner).insert(name, bound);
     }
 
     /// One commit: entries for plugins new to the log, the pipeline's entry, the source's row. Answers

@@ -1,6 +1,7 @@
 //! The stateful side as a whole: a real host with the built-in plugins, over an engine in memory that fails when told to.
 #![allow(clippy::unwrap_used)]
 
+mod busy;
 mod days;
 mod failures;
 mod ingest;

@@ -166,7 +166,6 @@ async fn filled(world: &World, count: u32) -> Arc<Log> {
 async fn searches_find_what_reading_everything_finds() {
     let mut world = World::new().await;
     drop(filled(&world, 10_500).await);
-    // Nothing is remembered of event times, so the first searches open what they order.
     world.reopen().await;
     let log = world.log();
     let text = |text: &str| Some(text.to_owned());
