@@ -22,7 +22,7 @@ const LOG_DEFAULT: &str = "info";
 
 /// The settings that stand in a file or, as `CAIRNLOG_` and the name in capitals, in the environment. Other variables of
 /// that prefix are not ours to refuse: platforms set some for a service of this name.
-const KEYS: [&str; 4] = ["data", "listen", "public_host", "log"];
+const KEYS: [&str; 5] = ["data", "heads", "listen", "public_host", "log"];
 
 const ADMIN_TOKEN: &str = "CAIRNLOG_ADMIN_TOKEN";
 
@@ -31,6 +31,8 @@ const ADMIN_TOKEN: &str = "CAIRNLOG_ADMIN_TOKEN";
 pub(crate) struct Settings {
     /// The data directory.
     pub(crate) data: PathBuf,
+    /// Where the newest tree heads are kept outside the store; `heads` in the data directory where absent.
+    pub(crate) heads: Option<PathBuf>,
     /// Where to listen; port 0 takes a free one.
     pub(crate) listen: SocketAddr,
     /// Before `/logs/<name>` in the origin of new logs: host and perhaps port. The address listened on where absent.
@@ -46,6 +48,8 @@ pub(crate) struct Settings {
 pub(crate) struct Flags {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) data: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) heads: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) listen: Option<SocketAddr>,
     /// The file to read; not a setting itself.
@@ -68,6 +72,8 @@ impl fmt::Display for ConfigError {
 struct Found {
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heads: Option<PathBuf>,
     listen: SocketAddr,
     #[serde(skip_serializing_if = "Option::is_none")]
     public_host: Option<String>,
@@ -101,9 +107,10 @@ pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Resul
     let data = found.data.filter(|path| !path.as_os_str().is_empty());
     let data = data
         .ok_or_else(|| ConfigError("name the data directory with --data DIR or CAIRNLOG_DATA".to_owned()))?;
+    let heads = found.heads.filter(|path| !path.as_os_str().is_empty());
     let Found { listen, public_host, log, .. } = found;
     check_public_host(public_host.as_deref())?;
-    Ok(Settings { data, listen, public_host, log, admin_token: admin_token(env)? })
+    Ok(Settings { data, heads, listen, public_host, log, admin_token: admin_token(env)? })
 }
 
 fn refused(error: &figment::Error) -> ConfigError {
@@ -156,7 +163,7 @@ mod tests {
     }
 
     fn flags(data: Option<&str>, file: Option<PathBuf>) -> Flags {
-        Flags { data: data.map(PathBuf::from), listen: None, file }
+        Flags { data: data.map(PathBuf::from), heads: None, listen: None, file }
     }
 
     fn nothing(_: &str) -> Option<String> {
@@ -182,7 +189,9 @@ mod tests {
         assert_eq!(settings.log, "warn");
         let mut flags = flags(Some("from-flag"), Some(path));
         flags.listen = Some("127.0.0.1:3".parse().unwrap());
+        flags.heads = Some(PathBuf::from("elsewhere"));
         let settings = load(&flags, env).unwrap();
+        assert_eq!(settings.heads, Some(PathBuf::from("elsewhere")));
         assert_eq!((settings.data, settings.listen.port()), (PathBuf::from("from-flag"), 3));
     }
 

@@ -16,6 +16,7 @@ use cairnlog_host::{Host, HostError, HostLimits};
 use cairnlog_ledger::handles::{OsRandom, Random as _, SystemClock};
 use cairnlog_ledger::{Config, Ledger, LedgerError};
 use cairnlog_store::datadir::{DataDir, DataDirError};
+use cairnlog_store::kept::KeptHeads;
 use cairnlog_store::rocks::{OpenError, RocksEngine};
 use cairnlog_store::{Engine, ReadError};
 use cairnlog_tlog::SharedWriter;
@@ -46,6 +47,9 @@ pub(crate) enum ServerError {
     Listen(SocketAddr, std::io::Error),
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    /// The directory of the kept heads can't be made.
+    #[error("{0:?}: {1}; check the directory that --heads names")]
+    Heads(PathBuf, std::io::Error),
     #[error(transparent)]
     Store(#[from] OpenError),
     #[error("the store can't be claimed: {0}")]
@@ -153,11 +157,12 @@ type Opened = (Arc<App>, axum::Router<Arc<App>>, Option<Zeroizing<String>>);
 
 async fn open(settings: &Settings, public_host: String) -> Result<Opened, ServerError> {
     let metrics = recorder()?;
-    let (dir, engine, host) = open_files(settings.data.clone()).await?;
+    let (dir, heads, engine, host) = open_files(settings).await?;
     let writer = SharedWriter::from(engine.claim().await?);
     let clock = Arc::new(SystemClock::default());
     let ledger = Ledger::open(Config {
         dir,
+        heads,
         engine: Arc::clone(&engine),
         writer: writer.clone(),
         host,
@@ -186,13 +191,18 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
     Ok((Arc::new(app), routes, first_token))
 }
 
+type Files = (Arc<DataDir>, KeptHeads, Arc<dyn Engine>, Host);
+
 /// What blocks: the disk, and the plugin host's reservation of address space.
-async fn open_files(data: PathBuf) -> Result<(Arc<DataDir>, Arc<dyn Engine>, Host), ServerError> {
+async fn open_files(settings: &Settings) -> Result<Files, ServerError> {
+    let data = settings.data.clone();
+    let heads = settings.heads.clone().unwrap_or_else(|| data.join("heads"));
     let opening = tokio::task::spawn_blocking(move || {
         let dir = DataDir::open(&data)?;
+        let heads = KeptHeads::open(&heads).map_err(|error| ServerError::Heads(heads, error))?;
         let engine = RocksEngine::open(&dir.db())?;
         let host = Host::new(HostLimits::default())?;
-        Ok::<_, ServerError>((Arc::new(dir), Arc::new(engine) as Arc<dyn Engine>, host))
+        Ok::<_, ServerError>((Arc::new(dir), heads, Arc::new(engine) as Arc<dyn Engine>, host))
     });
     opening.await?
 }

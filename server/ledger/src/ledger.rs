@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use bytes::Bytes;
 use cairnlog_host::Host;
 use cairnlog_store::datadir::DataDir;
+use cairnlog_store::kept::KeptHeads;
 use cairnlog_store::secrets::LogKeys;
 use cairnlog_store::{Batch, Engine, Family, Scan, layout};
 use cairnlog_tlog::{LogParams, OpenError, SharedWriter};
@@ -30,6 +31,8 @@ use crate::worker::Sealer;
 pub struct Config {
     /// The locked data directory, for the keys.
     pub dir: Arc<DataDir>,
+    /// Where the newest tree heads are kept outside the store.
+    pub heads: KeptHeads,
     /// The engine over its store.
     pub engine: Arc<dyn Engine>,
     /// The claim to write to it.
@@ -61,6 +64,7 @@ pub struct NewLog {
 pub struct Ledger {
     shared: Arc<Shared>,
     dir: Arc<DataDir>,
+    heads: KeptHeads,
     public_host: String,
     logs: RwLock<BTreeMap<String, Arc<Log>>>,
     /// The id of the next log; held while one is created.
@@ -73,7 +77,7 @@ impl Ledger {
     /// # Errors
     /// The first thing that is damaged or missing, in one line; nothing was signed or written then.
     pub async fn open(config: Config) -> Result<Self, LedgerError> {
-        let Config { dir, engine, writer, host, clock, random, public_host, workers } = config;
+        let Config { dir, heads, engine, writer, host, clock, random, public_host, workers } = config;
         let registry = Registry::open(Arc::clone(&engine), writer.clone(), host.clone()).await?;
         let workers = Arc::new(Semaphore::new(workers));
         let searches = Semaphore::new(SEARCHES_MAX);
@@ -87,14 +91,22 @@ impl Ledger {
             let id = layout::parse_log_key(&key).ok_or_else(damaged)?;
             let row: LogRow = serde_json::from_slice(&row).map_err(|_| damaged())?;
             let name = row.name.clone();
-            let log = open_log(id, row, Arc::clone(&shared), &dir)
+            let log = open_log(id, row, Arc::clone(&shared), &dir, &heads)
                 .await
                 .map_err(|error| LedgerError::Internal(format!("log {name:?}: {error}")))?;
             logs.insert(name, Arc::new(log));
             next_id = next_id.max(id + 1);
         }
+        let names = heads.names().map_err(|error| heads_unreadable(&heads, &error))?;
+        if let Some(lost) = names.iter().find(|name| !logs.contains_key(*name)) {
+            return Err(LedgerError::Internal(format!(
+                "the store has no log {lost:?}, but a tree head of it is kept in {}: the store was put back to an \
+                 older copy; restore the newest one",
+                heads.dir().display()
+            )));
+        }
         let next_id = tokio::sync::Mutex::new(next_id);
-        Ok(Self { shared, dir, public_host, logs: RwLock::new(logs), next_id })
+        Ok(Self { shared, dir, heads, public_host, logs: RwLock::new(logs), next_id })
     }
 
     /// Creates a log: its keys, then entry 0, the log's row and the class `default` in one commit.
@@ -208,7 +220,7 @@ impl Ledger {
             batch.put(Family::Classes, layout::class_key(id, "default"), default_class);
         });
         let verifier_keys = verifier_keys(&signers);
-        let params = params(id, &row, signers, &self.shared.clock);
+        let params = params(id, &row, signers, &self.shared.clock, &self.heads);
         let (engine, writer) = (Arc::clone(&self.shared.engine), self.shared.writer.clone());
         let tree = cairnlog_tlog::Log::create(engine, writer, params, Some(Box::new(first)))
             .await
@@ -302,22 +314,44 @@ impl Ledger {
     }
 }
 
-async fn open_log(id: u32, row: LogRow, shared: Arc<Shared>, dir: &DataDir) -> Result<Log, LedgerError> {
+async fn open_log(
+    id: u32,
+    row: LogRow,
+    shared: Arc<Shared>,
+    dir: &DataDir,
+    heads: &KeptHeads,
+) -> Result<Log, LedgerError> {
     let path = dir.log_keys(&row.name).map_err(LedgerError::internal)?;
     let origin = row.origin.clone();
     let keys = tokio::task::spawn_blocking(move || LogKeys::open(&path, &origin)).await;
     let keys = Arc::new(keys.map_err(LedgerError::internal)?.map_err(LedgerError::internal)?);
     let signers = parse_signers(keys.signing(), &row.origin)?;
     let verifier_keys = verifier_keys(&signers);
-    let params = params(id, &row, signers, &shared.clock);
+    let params = params(id, &row, signers, &shared.clock, heads);
     let (engine, writer) = (Arc::clone(&shared.engine), shared.writer.clone());
     let tree = cairnlog_tlog::Log::open(engine, writer, params).await.map_err(LedgerError::internal)?;
     Log::open(id, row, shared, keys, tree, verifier_keys).await
 }
 
-fn params(id: u32, row: &LogRow, signers: Vec<SigningKey>, clock: &Arc<dyn Clock>) -> LogParams {
+fn heads_unreadable(heads: &KeptHeads, error: &std::io::Error) -> LedgerError {
+    LedgerError::Internal(format!("{}: {error}; check that the directory is readable", heads.dir().display()))
+}
+
+fn params(
+    id: u32,
+    row: &LogRow,
+    signers: Vec<SigningKey>,
+    clock: &Arc<dyn Clock>,
+    heads: &KeptHeads,
+) -> LogParams {
     let clock = Arc::clone(clock);
-    LogParams { id, origin: row.origin.clone(), signers, clock: Arc::new(move || clock.now_ms() / 1000) }
+    LogParams {
+        id,
+        origin: row.origin.clone(),
+        signers,
+        clock: Arc::new(move || clock.now_ms() / 1000),
+        outside: heads.of(&row.name),
+    }
 }
 
 fn not_created(error: OpenError) -> LedgerError {

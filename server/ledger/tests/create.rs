@@ -9,14 +9,20 @@ use cairnlog_ledger::handles::{OsRandom, SystemClock};
 use cairnlog_ledger::{Config, Ledger, LedgerError, NewLog};
 use cairnlog_store::datadir::DataDir;
 use cairnlog_store::faulty::{CommitFault, FaultyEngine, ReadFault};
+use cairnlog_store::kept::KeptHeads;
 use cairnlog_store::memory::MemoryEngine;
 use cairnlog_store::{Engine, Family, layout};
 use cairnlog_tlog::SharedWriter;
 
 async fn open(dir: &Path, engine: Arc<dyn Engine>) -> Ledger {
+    try_open(dir, engine).await.unwrap()
+}
+
+async fn try_open(dir: &Path, engine: Arc<dyn Engine>) -> Result<Ledger, LedgerError> {
     let writer = SharedWriter::from(engine.claim().await.unwrap());
     let config = Config {
         dir: Arc::new(DataDir::open(dir).unwrap()),
+        heads: KeptHeads::open(&dir.join("heads")).unwrap(),
         engine,
         writer,
         host: Host::new(HostLimits::default()).unwrap(),
@@ -25,7 +31,7 @@ async fn open(dir: &Path, engine: Arc<dyn Engine>) -> Ledger {
         public_host: "log.example".to_owned(),
         workers: 1,
     };
-    Ledger::open(config).await.unwrap()
+    Ledger::open(config).await
 }
 
 fn named(name: &str) -> NewLog {
@@ -69,4 +75,17 @@ async fn a_store_that_takes_no_writes_sets_no_keys_aside() {
     assert_eq!(std::fs::read(dir.path().join("keys/hr/signing")).unwrap(), signing);
     ledger.create_log(named("hr"), "op").await.unwrap();
     assert_ne!(std::fs::read(dir.path().join("keys/hr/signing")).unwrap(), signing);
+}
+
+/// A copy of the store from before the log: its kept head tells.
+#[tokio::test]
+async fn a_store_that_has_forgotten_a_log_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path(), Arc::new(MemoryEngine::new())).await;
+    ledger.create_log(named("hr"), "op").await.unwrap();
+    ledger.shutdown().await;
+    drop(ledger);
+    std::fs::write(dir.path().join("db/elsewhere"), "").unwrap();
+    let refused = try_open(dir.path(), Arc::new(MemoryEngine::new())).await.err().unwrap().to_string();
+    assert!(refused.contains("\"hr\"") && refused.contains("heads"), "{refused}");
 }

@@ -13,6 +13,7 @@
 //! 3. [`batch`] and [`engine`]: the trait and its words.
 //! 4. [`memory`], [`rocks`]: the engines. [`faulty`]: a wrapper that fails when told to, for the tests of those above.
 //! 5. [`datadir`] and [`secrets`]: the directory on disk, its lock, and the keys kept beside the engine.
+//!    [`kept`]: the newest tree heads, outside the store.
 //!
 //! The engines know nothing of logs, trees or records: values are bytes to them.
 
@@ -22,6 +23,7 @@ mod durable;
 pub mod engine;
 pub mod family;
 pub mod faulty;
+pub mod kept;
 pub mod layout;
 pub mod limits;
 pub mod memory;

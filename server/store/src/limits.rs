@@ -37,5 +37,8 @@ pub const WINDOW_DAYS_KEPT: u32 = 2;
 /// Bytes of a `keyring` file that are read at most.
 pub const KEYRING_BYTES_MAX: u64 = 256 << 20;
 
+/// Bytes of a kept tree head that are read at most: a note with sixteen Ed25519 signatures has some 3,000.
+pub const KEPT_HEAD_BYTES_MAX: u64 = 64 << 10;
+
 /// Bytes of a `signing`, `kek` or `VERSION` file that are read at most.
 pub const SMALL_FILE_BYTES_MAX: u64 = 1 << 20;

@@ -50,6 +50,10 @@ pub(crate) fn prepare(
     batch.put(Family::Heads, layout::head_key(log), head.note.as_bytes());
     batch.put(Family::Heads, layout::head_time_key(log), head.time.to_be_bytes());
     let tree_size = head.checkpoint.size;
+    if firsts.is_empty() {
+        // A change of keys alone: where the next entry goes.
+        firsts.push(tree_size);
+    }
     let appended = firsts.into_iter().map(|first_index| Appended { first_index, tree_size }).collect();
     Ok(Prepared { batch, head, appended })
 }

@@ -89,6 +89,44 @@ pub enum OpenError {
         /// The root of what is stored.
         found: cairnlog_verify::Hash,
     },
+    /// The head kept outside the store is of a larger tree.
+    #[error(
+        "the store has {stored} entries, the tree head kept in {} says {kept}: the store was put back to an older \
+         copy; restore the newest one",
+        path.display()
+    )]
+    RolledBack {
+        /// Where the head is kept.
+        path: std::path::PathBuf,
+        /// The size that it states.
+        kept: u64,
+        /// The size of the stored head.
+        stored: u64,
+    },
+    /// The head kept outside the store is of another tree.
+    #[error(
+        "the tree of {size} entries in the store has the root {stored}, the tree head kept in {} says {kept}: they \
+         are two logs; restore the store that belongs to it",
+        path.display()
+    )]
+    KeptRoot {
+        /// Where the head is kept.
+        path: std::path::PathBuf,
+        /// The size that it states.
+        size: u64,
+        /// The root that it states.
+        kept: cairnlog_verify::Hash,
+        /// The root of the stored tree of that size.
+        stored: cairnlog_verify::Hash,
+    },
+    /// The head kept outside the store can't be used.
+    #[error("the tree head kept in {} can't be used: {why}; restore that file", path.display())]
+    KeptUnreadable {
+        /// Where the head is kept.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The first submission can't be taken.
     #[error("the log's first entry can't be appended: {0}")]
     First(AppendError),

@@ -48,13 +48,15 @@ impl Head {
     }
 
     /// Signs the head of `edge`, which must have grown out of this head's edge, at `now`; where the clock has stepped
-    /// back, at the time of this head. The first head of a log may be of size 0.
+    /// back, at the time of this head. The first head of a log may be of size 0, and
+    /// other keys may sign a head anew, with its own time.
     ///
     /// # Panics
     /// If the tree would not grow, or if the edge contradicts itself: such a head must never exist.
     pub(crate) fn sign_next(&self, edge: Edge, now: u64, signers: &Arc<Signers>) -> Result<Head, NoteError> {
         let is_first = self.note.is_empty();
-        assert!(is_first || edge.size() > self.checkpoint.size, "a tree head that does not grow the tree");
+        let grows = is_first || edge.size() > self.checkpoint.size;
+        assert!(grows || !Arc::ptr_eq(signers, &self.signers), "a tree head that does not grow the tree");
         assert_eq!(self.edge.size(), self.checkpoint.size, "a tree head without its own edge");
         let checkpoint = Checkpoint {
             origin: self.checkpoint.origin.clone(),
@@ -63,7 +65,7 @@ impl Head {
             extensions: Vec::new(),
         };
         let note = signers.sign(&checkpoint)?;
-        let time = self.time.max(now.min(TIME_MAX));
+        let time = if grows { self.time.max(now.min(TIME_MAX)) } else { self.time };
         Ok(Head { checkpoint, time, note, edge, signers: Arc::clone(signers), served: OnceCell::new() })
     }
 }

@@ -24,6 +24,7 @@ mod head;
 mod kept;
 mod limits;
 mod log;
+mod outside;
 mod proofs;
 mod reader;
 mod rebuild;

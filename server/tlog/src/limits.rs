@@ -48,6 +48,9 @@ pub(crate) const SETTLE_TRIES_MAX: u32 = 8;
 /// 1.3 s, within which a caller is still waiting.
 pub(crate) const SETTLE_PAUSE_MIN: Duration = Duration::from_millis(10);
 
+/// The shortest time between two writes of the head kept outside the store: two fsyncs, on another volume perhaps.
+pub(crate) const KEEP_PAUSE: Duration = Duration::from_secs(1);
+
 /// Bytes that a leaf adds to a batch besides its entry: the keys of its entry and lookup rows, its hash
 /// in a tile, and the engine's framing of each, rounded up.
 pub(crate) const LEAF_OVERHEAD_BYTES: usize = 192;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use cairnlog_store::{CommitError, Engine};
+use cairnlog_store::{CommitError, Engine, kept::KeptHead};
 use cairnlog_verify::note::SigningKey;
 use tokio::{
     sync::{Mutex, Semaphore, mpsc, oneshot, watch},
@@ -15,9 +15,10 @@ use crate::{
     head::Head,
     kept::Kept,
     limits::{QUEUE_BYTES_MAX, QUEUE_SUBMISSIONS_MAX},
-    rebuild,
+    outside, rebuild,
     sequencer::{Job, Sequencer, Waiter},
-    submission::{Appended, Capacity, Submission},
+    signers::Signers,
+    submission::{Appended, Capacity, Cost, Submission},
     writer::{Growing, SharedWriter},
 };
 
@@ -34,6 +35,8 @@ pub struct LogParams {
     pub signers: Vec<SigningKey>,
     /// Where the times of heads come from.
     pub clock: Clock,
+    /// Where the newest head is kept outside the store.
+    pub outside: Option<KeptHead>,
 }
 
 impl std::fmt::Debug for LogParams {
@@ -63,8 +66,8 @@ pub(crate) struct Inner {
     /// The bytes that may still be queued.
     room: Arc<Semaphore>,
     stopped: watch::Receiver<Option<StopReason>>,
-    /// Held while its end is awaited, so that everyone who shuts down waits for it.
-    task: Mutex<Option<JoinHandle<()>>>,
+    /// The sequencer first. Held while its end is awaited, so that everyone who shuts down waits for it.
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Log {
@@ -80,13 +83,16 @@ impl Log {
     pub async fn create(
         engine: Arc<dyn Engine>,
         writer: impl Into<SharedWriter>,
-        params: LogParams,
+        mut params: LogParams,
         first: Option<Box<dyn Submission>>,
     ) -> Result<Log, OpenError> {
-        let signers = rebuild::check_signers(&params.origin, params.signers)?;
+        let signers = rebuild::check_signers(&params.origin, std::mem::take(&mut params.signers))?;
         let writer = writer.into();
         let growing = writer.grow(params.id).ok_or(OpenError::Open { log: params.id })?;
         rebuild::check_vacant(engine.as_ref(), params.id).await?;
+        if let Some(file) = &params.outside {
+            outside::check_none(file).await?;
+        }
         let capacity = Capacity::of_submission(&engine.limits());
         if let Some(first) = &first {
             capacity.admit_first(first.as_ref()).map_err(OpenError::First)?;
@@ -106,7 +112,7 @@ impl Log {
             }
             Err(error) => return Err(error.into()),
         }
-        Ok(Log::start(engine, writer, growing, params.id, params.clock, head))
+        Ok(Log::start(engine, writer, growing, params, head))
     }
 
     /// Opens the log at its stored head. The right edge is rebuilt from the last full tiles and the
@@ -117,23 +123,26 @@ impl Log {
     pub async fn open(
         engine: Arc<dyn Engine>,
         writer: impl Into<SharedWriter>,
-        params: LogParams,
+        mut params: LogParams,
     ) -> Result<Log, OpenError> {
-        let signers = rebuild::check_signers(&params.origin, params.signers)?;
+        let signers = rebuild::check_signers(&params.origin, std::mem::take(&mut params.signers))?;
         let writer = writer.into();
         let growing = writer.grow(params.id).ok_or(OpenError::Open { log: params.id })?;
         let head = rebuild::stored_head(engine.as_ref(), params.id, &params.origin, signers).await?;
-        Ok(Log::start(engine, writer, growing, params.id, params.clock, head))
+        if let Some(file) = &params.outside {
+            outside::check(engine.as_ref(), params.id, &head, file).await?;
+        }
+        Ok(Log::start(engine, writer, growing, params, head))
     }
 
     fn start(
         engine: Arc<dyn Engine>,
         writer: SharedWriter,
         growing: Growing,
-        id: u32,
-        clock: Clock,
+        params: LogParams,
         head: Head,
     ) -> Log {
+        let LogParams { id, clock, outside, .. } = params;
         let durable = Arc::new(head);
         let limits = engine.limits();
         let (queue_in, queue) = mpsc::channel(QUEUE_SUBMISSIONS_MAX);
@@ -153,6 +162,10 @@ impl Log {
             heads: heads_in,
             stopped: stopped_in,
         };
+        let mut tasks = vec![tokio::spawn(sequencer.run())];
+        if let Some(file) = outside {
+            tasks.push(tokio::spawn(outside::keep(id, file, heads.clone(), stopped.clone())));
+        }
         let inner = Inner {
             id,
             engine,
@@ -162,7 +175,7 @@ impl Log {
             queue: RwLock::new(Some(queue_in)),
             room: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
             stopped,
-            task: Mutex::new(Some(tokio::spawn(sequencer.run()))),
+            tasks: Mutex::new(tasks),
         };
         Log { inner: Arc::new(inner) }
     }
@@ -175,11 +188,41 @@ impl Log {
     /// [`AppendError`]; all but [`AppendError::Unknown`] mean that nothing was appended.
     pub async fn append(&self, submission: Box<dyn Submission>) -> Result<Appended, AppendError> {
         let cost = self.inner.capacity.admit(submission.as_ref())?;
+        self.submit(Some(submission), cost, None).await
+    }
+
+    /// Lets other keys sign, from `submission` on if there is one: it then says so in the log. Without one, the newest
+    /// head is signed anew.
+    ///
+    /// One of the log's own Ed25519 keys must be among the old and the new ones, so that no client is left without a
+    /// key that it knows: add the new key beside the old one first, and drop the old one with a later call. Whatever
+    /// keys the log is to be opened with must be kept before they sign.
+    ///
+    /// # Errors
+    /// [`AppendError`], [`AppendError::Invalid`] where no key goes on signing.
+    pub async fn rotate(
+        &self,
+        signers: Vec<SigningKey>,
+        submission: Option<Box<dyn Submission>>,
+    ) -> Result<Appended, AppendError> {
+        let cost = match &submission {
+            Some(submission) => self.inner.capacity.admit(submission.as_ref())?,
+            None => Cost { leaves: 0, bytes: 0 },
+        };
+        self.submit(submission, cost, Some(Arc::new(Signers::new(signers)))).await
+    }
+
+    async fn submit(
+        &self,
+        submission: Option<Box<dyn Submission>>,
+        cost: Cost,
+        signers: Option<Arc<Signers>>,
+    ) -> Result<Appended, AppendError> {
         let bytes = u32::try_from(cost.bytes).map_err(|_| AppendError::TooLarge)?;
         let room =
             Arc::clone(&self.inner.room).try_acquire_many_owned(bytes).map_err(|_| AppendError::QueueFull)?;
         let (answer, answered) = oneshot::channel();
-        self.enqueue(Job { submission, cost, waiter: Waiter { answer, _room: room } })?;
+        self.enqueue(Job { submission, signers, cost, waiter: Waiter { answer, _room: room } })?;
         match answered.await {
             Ok(answer) => answer,
             Err(_) => Err(match self.ended().await {
@@ -232,11 +275,11 @@ impl Log {
     /// let go of the engine. Reads still work. May be called more than once.
     pub async fn shutdown(&self) {
         drop(self.inner.queue.write().unwrap_or_else(PoisonError::into_inner).take());
-        let mut task = self.inner.task.lock().await;
-        if let Some(running) = task.as_mut() {
-            // Whether it panicked is what `stopped` says.
+        let mut tasks = self.inner.tasks.lock().await;
+        while let Some(running) = tasks.first_mut() {
+            // Whether the sequencer panicked is what `stopped` says.
             let _ = running.await;
-            *task = None;
+            tasks.remove(0);
         }
     }
 

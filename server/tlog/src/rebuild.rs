@@ -92,7 +92,7 @@ async fn check_nothing_beyond(engine: &dyn Engine, log: u32, size: u64) -> Resul
 
 /// The right edge of the tree of `size` leaves: level 0 from the entries after the last full tile, each
 /// level above from the last full tiles of the one below.
-async fn stored_edge(engine: &dyn Engine, log: u32, size: u64) -> Result<Edge, OpenError> {
+pub(crate) async fn stored_edge(engine: &dyn Engine, log: u32, size: u64) -> Result<Edge, OpenError> {
     let width = u64::from(TILE_WIDTH);
     let mut levels = Vec::new();
     for level in 0..=edge::LEVEL_MAX {

@@ -20,7 +20,10 @@ pub(crate) type Answer = Result<Appended, AppendError>;
 
 /// A submission that waits for its turn.
 pub(crate) struct Job {
-    pub(crate) submission: Box<dyn Submission>,
+    /// What to append; a change of keys may come alone.
+    pub(crate) submission: Option<Box<dyn Submission>>,
+    /// The keys that sign from this submission on, if they change.
+    pub(crate) signers: Option<Arc<Signers>>,
     pub(crate) cost: Cost,
     pub(crate) waiter: Waiter,
 }
@@ -88,9 +91,12 @@ impl Sequencer {
         };
         let mut cost = first.cost;
         let mut group = vec![first];
+        if group[0].signers.is_some() {
+            return Some(group);
+        }
         while let Ok(job) = self.queue.try_recv() {
             cost = cost.plus(job.cost);
-            if !self.group.holds(cost) {
+            if !self.group.holds(cost) || job.signers.is_some() {
                 *held = Some(job);
                 break;
             }
@@ -104,10 +110,20 @@ impl Sequencer {
     /// A crash before the engine has the batch leaves nothing of it, and its signed head has left this
     /// process nowhere; a crash after leaves all of it, and callers that were not answered find their
     /// entries by leaf hash.
-    async fn append(&mut self, group: Vec<Job>) -> Result<(), StopReason> {
+    async fn append(&mut self, mut group: Vec<Job>) -> Result<(), StopReason> {
+        // A change of keys is alone in its group.
+        let signers = group.iter_mut().find_map(|job| job.signers.take());
+        let signers = signers.unwrap_or_else(|| Arc::clone(&self.signers));
         let (submissions, waiters): (Vec<_>, Vec<_>) =
             group.into_iter().map(|job| (job.submission, job.waiter)).unzip();
-        let prepared = commit::prepare(self.log, &self.durable, &self.signers, (self.clock)(), submissions);
+        let origin = &self.durable.checkpoint.origin;
+        if !signers.overlap(&self.signers, origin) {
+            let words = "none of the log's own keys goes on signing; add new keys first, drop old ones later";
+            answer_all(waiters, &AppendError::Invalid(words));
+            return Ok(());
+        }
+        let submissions = submissions.into_iter().flatten().collect();
+        let prepared = commit::prepare(self.log, &self.durable, &signers, (self.clock)(), submissions);
         let Prepared { batch, head, appended } = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
@@ -165,7 +181,9 @@ impl Sequencer {
     /// its entry in the published tree.
     fn publish(&mut self, head: Head, appended: &[Appended], waiters: Vec<Waiter>) {
         let published = self.durable.checkpoint.size;
-        assert!(head.checkpoint.size > published, "the published head would go back");
+        let grows = head.checkpoint.size > published;
+        assert!(grows || !Arc::ptr_eq(&head.signers, &self.signers), "the published head would go back");
+        self.signers = Arc::clone(&head.signers);
         self.durable = Arc::new(head);
         self.heads.send_replace(Arc::clone(&self.durable));
         for (waiter, appended) in waiters.into_iter().zip(appended) {

@@ -25,6 +25,12 @@ impl Signers {
         self.with_head.iter().any(|key| key.name() == origin)
     }
 
+    /// Whether a client that trusts the log's own keys of `before` can verify what these sign.
+    pub(crate) fn overlap(&self, before: &Signers, origin: &str) -> bool {
+        let own = self.with_head.iter().filter(|key| key.name() == origin);
+        own.into_iter().any(|key| before.with_head.iter().any(|old| old.verifier_key() == key.verifier_key()))
+    }
+
     /// The keys that verify what [`Signers::sign`] makes.
     pub(crate) fn verifier_keys(&self) -> Vec<VerifierKey> {
         self.with_head.iter().map(|key| key.verifier_key().clone()).collect()

@@ -12,10 +12,11 @@ use crate::config::{self, Flags, LISTEN_DEFAULT};
 use crate::server::{Server, ServerError};
 
 const EXAMPLES: &str = "\
-Settings come from defaults, then the file, then CAIRNLOG_DATA, CAIRNLOG_LISTEN, CAIRNLOG_PUBLIC_HOST and
-CAIRNLOG_LOG, then flags. The file is TOML with the keys data, listen, public_host and log:
+Settings come from defaults, then the file, then CAIRNLOG_DATA, CAIRNLOG_HEADS, CAIRNLOG_LISTEN, CAIRNLOG_PUBLIC_HOST
+and CAIRNLOG_LOG, then flags. The file is TOML with the keys data, heads, listen, public_host and log:
 
   data = \"/var/lib/cairnlog\"
+  heads = \"/mnt/other/cairnlog-heads\"  # best on another volume
   listen = \"0.0.0.0:8080\"
   public_host = \"logs.example.com\"    # the origin of a new log is this and /logs/NAME
   log = \"info\"                        # a level: error, warn, info, debug, trace
@@ -34,6 +35,10 @@ pub(super) struct Args {
     /// The data directory; created if it is not there.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Where the newest tree heads are kept, best on another volume than the data: at start they tell a store that was
+    /// put back to an older copy [default: heads in the data directory].
+    #[arg(long, value_name = "DIR")]
+    heads: Option<PathBuf>,
     #[arg(long, value_name = "ADDRESS", help = format!("The address to listen on; port 0 takes a free one [default: {LISTEN_DEFAULT}]"))]
     listen: Option<SocketAddr>,
     /// A TOML file with settings.
@@ -42,7 +47,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
-    let flags = Flags { data: args.data, listen: args.listen, file: args.config };
+    let flags = Flags { data: args.data, heads: args.heads, listen: args.listen, file: args.config };
     let settings = config::load(&flags, config::env).map_err(|error| Failure::usage(error.to_string()))?;
     log_to_stderr(&settings.log)?;
     let stop = stop_signal()?;

@@ -86,6 +86,7 @@ async fn start(args: &Args, token: &Secret) -> Result<Server, ServerError> {
     let default: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080));
     let mut settings = Settings {
         data: args.data.clone(),
+        heads: None,
         listen: args.listen.unwrap_or(default),
         public_host: Some(PUBLIC_HOST.to_owned()),
         log: String::new(),

@@ -12,6 +12,7 @@ use cairnlog_ledger::{
 };
 use cairnlog_store::datadir::DataDir;
 use cairnlog_store::faulty::FaultyEngine;
+use cairnlog_store::kept::KeptHeads;
 use cairnlog_store::memory::MemoryEngine;
 use cairnlog_store::{Engine, Family, Scan};
 use cairnlog_tlog::SharedWriter;
@@ -178,6 +179,7 @@ impl World {
         // The store is in memory; without any file in its place it would count as lost once there are keys.
         std::fs::write(dir.db().join("elsewhere"), "").unwrap();
         let config = Config {
+            heads: KeptHeads::open(&dir.root().join("heads")).unwrap(),
             dir,
             writer: SharedWriter::from(self.engine.claim().await.unwrap()),
             engine: Arc::clone(&self.engine),

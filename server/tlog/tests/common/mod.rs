@@ -36,7 +36,13 @@ pub fn keys() -> Vec<VerifierKey> {
 
 pub fn params() -> LogParams {
     let key: SigningKey = PRIVATE.parse().unwrap();
-    LogParams { id: LOG, origin: ORIGIN.to_owned(), signers: vec![key], clock: Arc::new(|| NOW) }
+    LogParams {
+        id: LOG,
+        origin: ORIGIN.to_owned(),
+        signers: vec![key],
+        clock: Arc::new(|| NOW),
+        outside: None,
+    }
 }
 
 /// Entries with one row each beside the tree's own.

@@ -1,0 +1,95 @@
+//! Changing the keys of a log: the old ones go on signing until they are dropped.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::sync::Arc;
+
+use cairnlog_store::{Engine, memory::MemoryEngine};
+use cairnlog_tlog::{AppendError, Log, LogParams};
+use cairnlog_verify::{
+    checkpoint::Checkpoint,
+    note::{SigningKey, VerifierKey},
+};
+use common::{ORIGIN, PRIVATE, Plain, params};
+
+fn old() -> SigningKey {
+    PRIVATE.parse().unwrap()
+}
+
+fn new() -> SigningKey {
+    SigningKey::ed25519(ORIGIN, [8; 32]).unwrap()
+}
+
+fn ml_dsa() -> SigningKey {
+    SigningKey::ml_dsa_44(ORIGIN, [9; 32]).unwrap()
+}
+
+async fn signed_by(log: &Log, key: &SigningKey) -> bool {
+    let keys: [VerifierKey; 1] = [key.verifier_key().clone()];
+    let note = log.checkpoint(&log.head()).await.unwrap();
+    Checkpoint::open(&note, &keys).is_ok_and(|checkpoint| checkpoint == log.head().checkpoint)
+}
+
+async fn reopen(engine: &Arc<dyn Engine>, log: Log, signers: Vec<SigningKey>) -> Log {
+    log.shutdown().await;
+    let writer = engine.claim().await.unwrap();
+    Log::open(Arc::clone(engine), writer, LogParams { signers, ..params() }).await.unwrap()
+}
+
+#[tokio::test]
+async fn both_keys_sign_until_the_old_one_is_dropped() {
+    for with_entry in [true, false] {
+        let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+        let log = common::create(&engine, Plain::numbers(0..5)).await;
+        let said = |index: u64| -> Option<Box<dyn cairnlog_tlog::Submission>> {
+            with_entry.then(|| Box::new(Plain::numbers(index..index + 1)) as _)
+        };
+        let appended = log.rotate(vec![old(), new(), ml_dsa()], said(5)).await.unwrap();
+        assert_eq!((appended.first_index, appended.tree_size), (5, 5 + u64::from(with_entry)));
+        assert!(signed_by(&log, &old()).await && signed_by(&log, &new()).await);
+        assert!(signed_by(&log, &ml_dsa()).await);
+        let log = reopen(&engine, log, vec![old(), new(), ml_dsa()]).await;
+        let size = log.head().checkpoint.size;
+        log.append(Box::new(Plain::numbers(size..300))).await.unwrap();
+        assert!(signed_by(&log, &old()).await && signed_by(&log, &new()).await);
+
+        log.rotate(vec![new()], said(300)).await.unwrap();
+        assert!(!signed_by(&log, &old()).await && signed_by(&log, &new()).await);
+        assert!(!signed_by(&log, &ml_dsa()).await);
+        let log = reopen(&engine, log, vec![new()]).await;
+        let size = log.head().checkpoint.size;
+        log.append(Box::new(Plain::numbers(size..301 + u64::from(with_entry)))).await.unwrap();
+        assert!(!signed_by(&log, &old()).await && signed_by(&log, &new()).await);
+        let entries = common::numbers(0..log.head().checkpoint.size);
+        let leaves: Vec<_> = entries.iter().map(|entry| cairnlog_verify::tree::leaf_hash(entry)).collect();
+        assert_eq!(log.head().checkpoint.root, common::mth(&leaves), "no key changes the tree");
+    }
+}
+
+#[tokio::test]
+async fn keys_without_an_overlap_are_refused() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let log = common::create(&engine, Plain::numbers(0..5)).await;
+    let before = log.head().note.clone();
+    let foreign = SigningKey::ed25519("example.com/other", [1; 32]).unwrap();
+    for signers in [vec![], vec![new()], vec![ml_dsa()], vec![foreign, new(), ml_dsa()]] {
+        let first = Box::new(Plain::numbers(5..6));
+        let refused = log.rotate(signers, Some(first)).await.unwrap_err();
+        assert!(matches!(refused, AppendError::Invalid(_)), "{refused}");
+    }
+    assert_eq!(log.head().note, before);
+    log.append(Box::new(Plain::numbers(5..6))).await.unwrap();
+    assert!(signed_by(&log, &old()).await);
+}
+
+/// What was queued before a change is signed by the old keys alone, what comes after by all.
+#[tokio::test]
+async fn a_change_of_keys_keeps_its_place_in_the_queue() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let log = common::create(&engine, Plain::numbers(0..1)).await;
+    let before = common::enqueue(&log, Plain::numbers(1..2));
+    let change = log.rotate(vec![old(), new()], Some(Box::new(Plain::numbers(2..3)))).await.unwrap();
+    assert_eq!(before.await.unwrap().unwrap().first_index, 1);
+    assert_eq!((change.first_index, change.tree_size), (2, 3));
+}
