@@ -44,12 +44,15 @@ pub struct NewLog {
     /// `PRIVATE+KEY+…` notes to sign with; where there are none, the server makes its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signing_keys: Option<Vec<Secret>>,
+    /// Of [`Mode::Opaque`]: whether an entry equal to an earlier one is not added again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dedupe: Option<bool>,
 }
 
 impl NewLog {
     /// A log of that name, all else as the server has it by default.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), origin: None, mode: None, private: None, signing_keys: None }
+        Self { name: name.into(), origin: None, mode: None, private: None, signing_keys: None, dedupe: None }
     }
 }
 
@@ -64,6 +67,12 @@ pub struct LogInfo {
     pub mode: Mode,
     /// Whether only tokens of the log see it.
     pub private: bool,
+    /// Whether an entry equal to an earlier one is not added again.
+    #[serde(default)]
+    pub dedupe: bool,
+    /// Whether it takes nothing more.
+    #[serde(default)]
+    pub frozen: bool,
     /// The current Ed25519 key (a vkey). Learn it over a channel you trust before you rely on it.
     pub verifier_key: String,
     /// All current keys (vkeys).
@@ -107,6 +116,15 @@ impl Log {
     /// A problem, `not-found` among others, or no usable answer.
     pub async fn info(&self) -> Result<LogInfo, Error> {
         self.send(self.api("looking at the log", Method::GET, &[])).await?.json()
+    }
+
+    /// `POST /api/v1/logs/{log}/freeze` (role admin): the log takes nothing more, for good.
+    ///
+    /// # Errors
+    /// A problem, or no usable answer.
+    pub async fn freeze(&self) -> Result<LogInfo, Error> {
+        let call = self.api("freezing the log", Method::POST, &["freeze"]);
+        self.send(call.slow()).await?.json()
     }
 
     /// The log's public face: checkpoint, tiles and bundles, read with this client's token, which a private log needs.

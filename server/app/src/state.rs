@@ -11,6 +11,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 
 use crate::access::{Grant, Role, Tokens, no_log};
+use crate::http::auth::Visitor;
 use crate::http::cursor::Cursors;
 use crate::http::problem::Problem;
 
@@ -47,14 +48,50 @@ impl App {
     /// `forbidden`, `not-found`.
     pub(crate) fn log_for(&self, caller: &Grant, role: Role, name: &str) -> Result<Arc<Log>, Problem> {
         caller.require(role, Some(name))?;
-        self.log(name)
+        self.known(name)
     }
 
-    /// The log of this name, for anyone: its transparency part is public.
+    /// The same, of a log that has records.
+    ///
+    /// # Errors
+    /// `bad-request` for an opaque one.
+    pub(crate) fn records_for(&self, caller: &Grant, role: Role, name: &str) -> Result<Arc<Log>, Problem> {
+        let log = self.log_for(caller, role, name)?;
+        log.require_records()?;
+        Ok(log)
+    }
+
+    /// The transparency part of the log of this name: anyone's, but for a private log, which is not there for who has
+    /// no token that sees it.
     ///
     /// # Errors
     /// `not-found`.
-    pub(crate) fn log(&self, name: &str) -> Result<Arc<Log>, Problem> {
+    pub(crate) fn log_seen_by(&self, caller: Option<&Grant>, name: &str) -> Result<Arc<Log>, Problem> {
+        let log = self.known(name)?;
+        if is_seen_by(&log, caller) { Ok(log) } else { Err(no_log(name)) }
+    }
+
+    /// The same, where a token that is not valid matters only if one is needed, or the log is not there.
+    ///
+    /// # Errors
+    /// `not-found`, `unauthenticated`.
+    pub(crate) fn seen_by(&self, visitor: Visitor, name: &str) -> Result<Arc<Log>, Problem> {
+        match self.ledger.log(name) {
+            Some(log) if !log.is_private() => Ok(log),
+            _ => self.log_seen_by(visitor.0?.as_ref(), name),
+        }
+    }
+
+    /// The log of this name, for a caller who is known to see it.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub(crate) fn known(&self, name: &str) -> Result<Arc<Log>, Problem> {
         self.ledger.log(name).ok_or_else(|| no_log(name))
     }
+}
+
+/// Whether the log is there for this caller.
+pub(crate) fn is_seen_by(log: &Log, caller: Option<&Grant>) -> bool {
+    !log.is_private() || caller.is_some_and(|grant| grant.see(log.name()).is_ok())
 }

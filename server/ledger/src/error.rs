@@ -18,6 +18,9 @@ pub enum LedgerError {
     /// It contradicts what is there.
     #[error("{0}")]
     Conflict(String),
+    /// The log is frozen: it takes nothing more, for good.
+    #[error("the log is frozen: it takes nothing more, and can be read and proven as before")]
+    Frozen,
     /// A stage of the pipeline refused a raw record and the source says that this refuses the request.
     #[error("{0}")]
     Rejected(String),

@@ -175,13 +175,13 @@ impl Log {
     /// A task of its own waits for the commit, which goes on though the caller hangs up: what is `held` must not be free
     /// before the rows are durable, or are known never to be.
     async fn write(&self, lot: Lot, held: Vec<Reservation>) -> Result<Answer, LedgerError> {
-        let (tree, shared) = (self.tree().clone(), Arc::clone(self.shared()));
+        let (intake, shared) = (self.intake().clone(), Arc::clone(self.shared()));
         let writing = tokio::spawn(async move {
             let _held = held;
             let Lot { fates, rows } = lot;
             let started = Instant::now();
             let first = match rows {
-                Rows::Entries(prepared) => tree.append(Box::new(prepared)).await?.first_index,
+                Rows::Entries(prepared) => intake.submit(Box::new(prepared))?.await?.first_index,
                 Rows::Key(batch) => {
                     shared.commit(batch).await?;
                     0

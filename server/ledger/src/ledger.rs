@@ -58,6 +58,27 @@ pub struct NewLog {
     /// `PRIVATE+KEY+…` notes, one of them an Ed25519 key named like the origin; where empty, one of Ed25519 and one of
     /// ML-DSA-44 are made.
     pub signing_keys: Vec<String>,
+    /// What its entries are.
+    pub mode: Mode,
+    /// Whether only its tokens may see it.
+    pub private: bool,
+    /// Of a log of mode `opaque`: whether an entry equal to an earlier one is not added again.
+    pub dedupe: bool,
+}
+
+impl NewLog {
+    /// A public log of records, with keys of its own.
+    #[must_use]
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            origin: None,
+            signing_keys: Vec::new(),
+            mode: Mode::Records,
+            private: false,
+            dedupe: false,
+        }
+    }
 }
 
 /// All logs of a server, and its plugins.
@@ -109,7 +130,8 @@ impl Ledger {
         Ok(Self { shared, dir, heads, public_host, logs: RwLock::new(logs), next_id })
     }
 
-    /// Creates a log: its keys, then entry 0, the log's row and the class `default` in one commit.
+    /// Creates a log: its keys, then entry 0, the log's row and the class `default` in one commit. An opaque log starts
+    /// empty, and has no class.
     ///
     /// A crash before the commit leaves keys that sign nothing; creating the log again sets them aside.
     ///
@@ -119,6 +141,9 @@ impl Ledger {
     pub async fn create_log(&self, new: NewLog, by: &str) -> Result<Arc<Log>, LedgerError> {
         let bad = |words: String| LedgerError::BadRequest(words);
         name::check(&new.name).map_err(|error| bad(format!("the log's name: {error}")))?;
+        if new.dedupe && new.mode != Mode::Opaque {
+            return Err(bad("dedupe is for logs of mode opaque".to_owned()));
+        }
         let origin = new.origin.unwrap_or_else(|| format!("{}/logs/{}", self.public_host, new.name));
         name::check_origin(&origin).map_err(|error| bad(error.to_string()))?;
         let mut next_id = self.next_id.lock().await;
@@ -133,9 +158,18 @@ impl Ledger {
             }
         }
         let signers = parse_signers(&notes, &origin)?;
+        self.check_keys(new.mode, &verifier_keys(&signers))?;
         self.check_vacant(*next_id).await?;
         let keys = self.make_keys(&new.name, &origin, notes).await?;
-        let row = LogRow { name: new.name, origin, created_ms: self.shared.clock.now_ms() };
+        let row = LogRow {
+            name: new.name,
+            origin,
+            created_ms: self.shared.clock.now_ms(),
+            mode: new.mode,
+            private: new.private,
+            dedupe: new.dedupe,
+            frozen: false,
+        };
         let log = self.first_commit(*next_id, row, keys, signers, by).await?;
         *next_id += 1;
         let log = Arc::new(log);
@@ -153,6 +187,22 @@ impl Ledger {
         }
         if logs.values().any(|log| log.origin() == origin) {
             return Err(LedgerError::Conflict(format!("there is a log with the origin {origin:?} already")));
+        }
+        Ok(())
+    }
+
+    /// Refuses a key that signs for a log of another mode: who trusts it for records would take anyone's bytes for some.
+    fn check_keys(&self, mode: Mode, keys: &[String]) -> Result<(), LedgerError> {
+        let logs = self.logs.read().unwrap_or_else(PoisonError::into_inner);
+        let others = logs.values().filter(|log| log.mode() != mode);
+        // Behind name and id stand the kind and the public key.
+        let public = |key: &String| key.splitn(3, '+').nth(2).map(str::to_owned);
+        let taken: BTreeSet<_> =
+            others.flat_map(|log| log.info().verifier_keys).map(|key| public(&key)).collect();
+        if keys.iter().any(|key| taken.contains(&public(key))) {
+            let words =
+                "a signing key is that of a log of another mode; logs of records and opaque ones share none";
+            return Err(LedgerError::Conflict(words.to_owned()));
         }
         Ok(())
     }
@@ -207,17 +257,26 @@ impl Ledger {
         signers: Vec<SigningKey>,
         by: &str,
     ) -> Result<Log, LedgerError> {
-        let sealer = Sealer::new(row.origin.clone(), Arc::clone(&keys), Arc::clone(&self.shared.random));
-        let said = LogSaid { name: &row.name, operator: by, mode: Mode::Records, private: false };
-        let first = Body::Log { origin: row.origin.clone(), mode: Mode::Records };
-        let drafts = vec![draft(row.created_ms, first, said.attributes())];
-        let entries = sealer.seal_all(drafts).await?;
+        let entries = match row.mode {
+            Mode::Opaque => Vec::new(),
+            Mode::Records => {
+                let random = Arc::clone(&self.shared.random);
+                let sealer = Sealer::new(row.origin.clone(), Arc::clone(&keys), random);
+                let said =
+                    LogSaid { name: &row.name, operator: by, mode: Mode::Records, private: row.private };
+                let body = Body::Log { origin: row.origin.clone(), mode: Mode::Records };
+                sealer.seal_all(vec![draft(row.created_ms, body, said.attributes())]).await?
+            }
+        };
+        let has_classes = row.mode == Mode::Records;
         let written = serde_json::to_vec(&row).map_err(LedgerError::internal)?;
         let default_class = serde_json::to_vec(&Class::default_of_log()).map_err(LedgerError::internal)?;
         let bytes = written.len() + default_class.len() + 256;
         let first = Prepared::new(id, entries).with_rows(bytes, move |_, batch| {
             batch.put(Family::Logs, layout::log_key(id), written);
-            batch.put(Family::Classes, layout::class_key(id, "default"), default_class);
+            if has_classes {
+                batch.put(Family::Classes, layout::class_key(id, "default"), default_class);
+            }
         });
         let verifier_keys = verifier_keys(&signers);
         let params = params(id, &row, signers, &self.shared.clock, &self.heads);
@@ -301,9 +360,11 @@ impl Ledger {
                 "the store takes no writes, because it is open what became of an earlier one".to_owned(),
             );
         }
-        let stopped = |log: &Arc<Log>| Some((log.info().name, log.tree().stopped()?));
+        // Anyone may ask, and not everyone may know of a private log.
+        let name = |log: &Log| if log.is_private() { "a log".to_owned() } else { format!("log {}", log.name()) };
+        let stopped = |log: &Arc<Log>| Some((name(log), log.tree().stopped()?));
         let (name, reason) = self.logs().iter().find_map(stopped)?;
-        Some(format!("log {name} takes no writes: {reason}"))
+        Some(format!("{name} takes no writes: {reason}"))
     }
 
     /// Takes no more writes, commits what waits, and returns when all is done.

@@ -18,7 +18,8 @@
 //! 1. [`error`], `task`, `inflight`, `seen`, `answer`: what can go wrong, what is handed to another thread, what is
 //!    under way, what was seen, what is answered.
 //! 2. `registry`: the server's plugins. `pipeline`: a source's stages over a chunk of raw records.
-//! 3. `log`: one log, its sources and classes; `ingest`, `read` and `search` are what it does all day.
+//! 3. `intake`: the way into the tree. `log`: one log, its sources and classes; `ingest`, `read` and `search` are what
+//!    it does all day, or `opaque`.
 //! 4. `ledger`: all logs of a server.
 
 mod aead;
@@ -26,8 +27,10 @@ mod answer;
 mod cbor;
 mod inflight;
 mod ingest;
+mod intake;
 mod ledger;
 mod log;
+mod opaque;
 mod pipeline;
 mod read;
 mod registry;
@@ -52,11 +55,13 @@ pub mod worker;
 pub mod wrap;
 
 pub use answer::{Answer, RowAnswer, Status};
+pub use cairnlog_verify::entry::Mode;
 pub use class::{Class, Trigger};
 pub use error::LedgerError;
 pub use ingest::{Idempotency, Ingest};
 pub use ledger::{Config, Ledger, NewLog};
 pub use log::{Binding, Log, LogInfo};
+pub use opaque::Added;
 pub use read::{Kept, Record};
 pub use registry::PluginInfo;
 pub use search::{Found, Order, Position, Search};

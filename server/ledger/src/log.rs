@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, RwLock};
 use cairnlog_host::Host;
 use cairnlog_store::secrets::LogKeys;
 use cairnlog_store::{Batch, Engine};
+use cairnlog_store::{Family, layout};
 use cairnlog_tlog::SharedWriter;
-use cairnlog_verify::entry::{Body, Digest};
+use cairnlog_verify::entry::{Body, Digest, Mode};
 use cairnlog_verify::event::Attribute;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -21,6 +22,7 @@ use crate::class::Class;
 use crate::error::LedgerError;
 use crate::handles::{Clock, Random};
 use crate::inflight::InFlight;
+use crate::intake::Intake;
 use crate::pipeline::Pipeline;
 use crate::read::Opener;
 use crate::redact::Redactor;
@@ -60,6 +62,7 @@ pub struct Log {
     shared: Arc<Shared>,
     keys: Arc<LogKeys>,
     tree: cairnlog_tlog::Log,
+    intake: Intake,
     sealer: Sealer,
     redactor: Arc<Redactor>,
     sources: RwLock<BTreeMap<String, Bound>>,
@@ -79,6 +82,19 @@ pub(crate) struct LogRow {
     pub(crate) name: String,
     pub(crate) origin: String,
     pub(crate) created_ms: u64,
+    /// Rows of before there were others are of logs of records.
+    #[serde(default = "records")]
+    pub(crate) mode: Mode,
+    #[serde(default)]
+    pub(crate) private: bool,
+    #[serde(default)]
+    pub(crate) dedupe: bool,
+    #[serde(default)]
+    pub(crate) frozen: bool,
+}
+
+fn records() -> Mode {
+    Mode::Records
 }
 
 /// What a log is, for everyone.
@@ -94,6 +110,14 @@ pub struct LogInfo {
     pub verifier_keys: Vec<String>,
     /// When it was created, in milliseconds since the Unix epoch.
     pub created_ms: u64,
+    /// What its entries are.
+    pub mode: Mode,
+    /// Whether only its tokens may see it.
+    pub private: bool,
+    /// Whether an entry equal to an earlier one is not added again.
+    pub dedupe: bool,
+    /// Whether it takes nothing more.
+    pub frozen: bool,
 }
 
 /// What binding a source came to.
@@ -137,6 +161,7 @@ impl Log {
         let redactor = Arc::new(Redactor::new(keys.pseudonym_key(), Arc::clone(&shared.random)));
         let classes = RwLock::new(Arc::new(classes::load(shared.engine.as_ref(), id).await?));
         let opener = Opener::new(Arc::clone(&keys), &row.origin);
+        let intake = Intake::new(tree.clone(), row.frozen);
         let log = Self {
             id,
             row,
@@ -144,6 +169,7 @@ impl Log {
             shared,
             keys,
             tree,
+            intake,
             sealer,
             redactor,
             sources: RwLock::default(),
@@ -167,6 +193,10 @@ impl Log {
             verifier_key: self.verifier_keys.first().cloned().unwrap_or_default(),
             verifier_keys: self.verifier_keys.clone(),
             created_ms: self.row.created_ms,
+            mode: self.row.mode,
+            private: self.row.private,
+            dedupe: self.row.dedupe,
+            frozen: self.intake.is_frozen(),
         }
     }
 
@@ -174,6 +204,51 @@ impl Log {
     #[must_use]
     pub fn tree(&self) -> &cairnlog_tlog::Log {
         &self.tree
+    }
+
+    /// Its name on this server.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.row.name
+    }
+
+    /// What its entries are.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.row.mode
+    }
+
+    /// Whether only its tokens may see it.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.row.private
+    }
+
+    /// Takes nothing more of any writer, for good. What was taken before is durable when this returns.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store does not take the change; the log is as it was then.
+    pub async fn freeze(&self) -> Result<(), LedgerError> {
+        let _changing = self.changing.lock().await;
+        let was_frozen = self.intake.is_frozen();
+        self.intake.set_frozen(true).await;
+        let row = LogRow { frozen: true, ..self.row.clone() };
+        let row = serde_json::to_vec(&row).map_err(LedgerError::internal)?;
+        let mut batch = Batch::new();
+        batch.put(Family::Logs, layout::log_key(self.id), row);
+        let kept = self.shared.commit(batch).await;
+        if kept.is_err() {
+            self.intake.set_frozen(was_frozen).await;
+        }
+        kept
+    }
+
+    pub(crate) fn dedupes(&self) -> bool {
+        self.row.dedupe
+    }
+
+    pub(crate) fn intake(&self) -> &Intake {
+        &self.intake
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -216,6 +291,8 @@ impl Log {
 
     /// Everything a chunk of this source's raw records needs.
     pub(crate) fn ready(&self, source: &str) -> Result<Ready, LedgerError> {
+        self.require_records()?;
+        self.intake.check()?;
         let pipeline = self.read_sources().get(source).map(|bound| Arc::clone(&bound.pipeline));
         let pipeline = pipeline.ok_or_else(|| {
             LedgerError::NotFound(format!("the log has no source {source:?}; an integrator binds it first"))

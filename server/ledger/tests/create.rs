@@ -35,7 +35,7 @@ async fn try_open(dir: &Path, engine: Arc<dyn Engine>) -> Result<Ledger, LedgerE
 }
 
 fn named(name: &str) -> NewLog {
-    NewLog { name: name.to_owned(), origin: None, signing_keys: Vec::new() }
+    NewLog::named(name)
 }
 
 /// The log's first commit has landed when something after it fails.

@@ -187,8 +187,20 @@ impl Log {
     /// # Errors
     /// [`AppendError`]; all but [`AppendError::Unknown`] mean that nothing was appended.
     pub async fn append(&self, submission: Box<dyn Submission>) -> Result<Appended, AppendError> {
+        self.submit(submission)?.await
+    }
+
+    /// Puts a submission into the queue before it returns, and hands out the wait for its answer, which
+    /// is that of [`Log::append`].
+    ///
+    /// # Errors
+    /// [`AppendError`], if it is not taken into the queue; nothing was appended then.
+    pub fn submit(
+        &self,
+        submission: Box<dyn Submission>,
+    ) -> Result<impl Future<Output = Result<Appended, AppendError>> + Send + use<>, AppendError> {
         let cost = self.inner.capacity.admit(submission.as_ref())?;
-        self.submit(Some(submission), cost, None).await
+        self.queue(Some(submission), cost, None)
     }
 
     /// Lets other keys sign, from `submission` on if there is one: it then says so in the log. Without one, the newest
@@ -209,27 +221,38 @@ impl Log {
             Some(submission) => self.inner.capacity.admit(submission.as_ref())?,
             None => Cost { leaves: 0, bytes: 0 },
         };
-        self.submit(submission, cost, Some(Arc::new(Signers::new(signers)))).await
+        self.queue(submission, cost, Some(Arc::new(Signers::new(signers))))?.await
     }
 
-    async fn submit(
+    fn queue(
         &self,
         submission: Option<Box<dyn Submission>>,
         cost: Cost,
         signers: Option<Arc<Signers>>,
-    ) -> Result<Appended, AppendError> {
+    ) -> Result<impl Future<Output = Result<Appended, AppendError>> + Send + use<>, AppendError> {
         let bytes = u32::try_from(cost.bytes).map_err(|_| AppendError::TooLarge)?;
         let room =
             Arc::clone(&self.inner.room).try_acquire_many_owned(bytes).map_err(|_| AppendError::QueueFull)?;
         let (answer, answered) = oneshot::channel();
         self.enqueue(Job { submission, signers, cost, waiter: Waiter { answer, _room: room } })?;
-        match answered.await {
-            Ok(answer) => answer,
-            Err(_) => Err(match self.ended().await {
-                reason @ StopReason::Panicked => AppendError::Unknown(reason),
-                reason => AppendError::Stopped(reason),
-            }),
-        }
+        let log = self.clone();
+        Ok(async move {
+            match answered.await {
+                Ok(answer) => answer,
+                Err(_) => Err(match log.ended().await {
+                    reason @ StopReason::Panicked => AppendError::Unknown(reason),
+                    reason => AppendError::Stopped(reason),
+                }),
+            }
+        })
+    }
+
+    /// Waits until every submission that was taken before is answered. What is submitted meanwhile may be
+    /// refused as [`AppendError::QueueFull`].
+    pub async fn settled(&self) {
+        let all = u32::try_from(QUEUE_BYTES_MAX).unwrap_or(u32::MAX);
+        // The semaphore is never closed.
+        drop(self.inner.room.acquire_many(all).await);
     }
 
     fn enqueue(&self, job: Job) -> Result<(), AppendError> {

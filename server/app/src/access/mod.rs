@@ -115,6 +115,18 @@ impl Grant {
         Ok(())
     }
 
+    /// Whether it may add entries to `log`, which has no sources.
+    ///
+    /// # Errors
+    /// As [`Grant::require`]; `forbidden` for a token of named sources.
+    pub(crate) fn require_adding(&self, log: &str) -> Result<(), Problem> {
+        self.require(Role::Writer, Some(log))?;
+        match self.sources {
+            None => Ok(()),
+            Some(_) => Err(Problem::new(Slug::Forbidden, "this token is good for named sources only")),
+        }
+    }
+
     /// Whether it may know of `log` at all.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cairnlog_store::{Batch, CommitError, Engine, Family, ReadError, Scan, layout};
 use cairnlog_tlog::SharedWriter;
+use cairnlog_verify::Hash;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -43,15 +44,32 @@ struct Row {
     sha256: String,
 }
 
+/// A token, ready to be asked.
+struct Known {
+    grant: Grant,
+    sha256: [u8; 32],
+    expires: Option<Timestamp>,
+}
+
+impl TryFrom<Row> for Known {
+    type Error = TokenError;
+
+    fn try_from(row: Row) -> Result<Self, TokenError> {
+        let sha256 = Hash::from_hex(&row.sha256).map_err(|_| TokenError::Row)?.0;
+        let expires = row.grant.expires.as_deref().map(str::parse).transpose();
+        Ok(Self { expires: expires.map_err(|_| TokenError::Row)?, grant: row.grant, sha256 })
+    }
+}
+
 /// The server's tokens.
 pub(crate) struct Tokens {
     engine: Arc<dyn Engine>,
     writer: SharedWriter,
-    by_id: RwLock<HashMap<String, Row>>,
+    by_id: RwLock<HashMap<String, Known>>,
     /// Tokens are made and deleted one after the other, so that there are never too many.
     changing: tokio::sync::Mutex<()>,
-    /// SHA-256 of the administrator's token of this run.
-    environment: Option<[u8; 32]>,
+    /// SHA-256 of the administrator's token of this run, and what it allows.
+    environment: Option<([u8; 32], Grant)>,
 }
 
 impl Tokens {
@@ -67,9 +85,9 @@ impl Tokens {
         let mut by_id = HashMap::new();
         for (_, value) in engine.scan(scan).await? {
             let row: Row = serde_json::from_slice(&value).map_err(|_| TokenError::Row)?;
-            by_id.insert(row.grant.id.clone(), row);
+            by_id.insert(row.grant.id.clone(), row.try_into()?);
         }
-        let environment = environment.map(|token| Sha256::digest(token).into());
+        let environment = environment.map(|token| (Sha256::digest(token).into(), Grant::everything()));
         Ok(Self {
             engine,
             writer,
@@ -79,24 +97,21 @@ impl Tokens {
         })
     }
 
-    /// What `token` allows at `now`, if it is one of ours and has not expired.
-    pub(crate) fn check(&self, token: &str, now: Timestamp) -> Option<Grant> {
+    /// What `ask` says of what `token` allows at `now`, if it is one of ours and has not expired. It is asked in place:
+    /// every request does, and must not copy the grant for it.
+    pub(crate) fn ask<T>(&self, token: &str, now: Timestamp, ask: impl FnOnce(&Grant) -> T) -> Option<T> {
         let digest: [u8; 32] = Sha256::digest(token).into();
-        if let Some(expected) = &self.environment
+        if let Some((expected, everything)) = &self.environment
             && bool::from(expected.ct_eq(&digest))
         {
-            return Some(Grant::everything());
+            return Some(ask(everything));
         }
         let id = token.strip_prefix("cl_")?.get(..16)?;
-        let rows = self.by_id.read().ok()?;
-        let row = rows.get(id)?;
-        if !bool::from(row.sha256.as_bytes().ct_eq(hex(&digest).as_bytes())) {
-            return None;
-        }
-        match &row.grant.expires {
-            Some(expires) if expires.parse::<Timestamp>().ok()? <= now => None,
-            _ => Some(row.grant.clone()),
-        }
+        let all = self.by_id.read().ok()?;
+        let known = all.get(id)?;
+        let is_ours = bool::from(known.sha256.ct_eq(&digest));
+        let has_ended = known.expires.is_some_and(|expires| expires <= now);
+        (is_ours && !has_ended).then(|| ask(&known.grant))
     }
 
     /// Makes a token. `grant.id` is chosen here. The secret is returned once and never again.
@@ -119,7 +134,8 @@ impl Tokens {
             serde_json::to_vec(&row).map_err(|_| TokenError::Row)?,
         );
         self.engine.commit(&self.writer.current().await, batch).await?;
-        self.change(|rows| rows.insert(grant.id.clone(), row));
+        let known = Known::try_from(row)?;
+        self.change(|all| all.insert(grant.id.clone(), known));
         Ok((grant, token))
     }
 
@@ -152,7 +168,7 @@ impl Tokens {
         self.by_id.read().is_ok_and(|rows| rows.is_empty())
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut HashMap<String, Row>) -> T) {
+    fn change<T>(&self, change: impl FnOnce(&mut HashMap<String, Known>) -> T) {
         // A panic while the map was held can't have left it half changed: single map operations.
         let mut rows = self.by_id.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         change(&mut rows);
@@ -174,6 +190,12 @@ mod tests {
     use super::super::Role;
     use super::*;
     use cairnlog_store::memory::MemoryEngine;
+
+    impl Tokens {
+        fn check(&self, token: &str, now: Timestamp) -> Option<Grant> {
+            self.ask(token, now, Grant::clone)
+        }
+    }
 
     async fn tokens(engine: &Arc<dyn Engine>, environment: Option<&str>) -> Tokens {
         let writer = engine.claim().await.unwrap();

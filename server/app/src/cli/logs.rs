@@ -1,4 +1,4 @@
-//! `log create`, `log list`.
+//! `log create`, `log freeze`, `log list`.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,9 @@ use super::sources::read_small;
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Create a log, with signing keys of its own (role admin).
-    #[command(after_help = "Example:\n  cairnlog log create hr")]
+    #[command(
+        after_help = "Examples:\n  cairnlog log create hr\n  cairnlog log create plain --mode opaque --private"
+    )]
     Create {
         /// 1 to 64 of a-z, 0-9 and -.
         name: String,
@@ -24,6 +26,23 @@ pub(super) enum Command {
         /// A file of PRIVATE+KEY+… notes, one a line, to sign with; without it the server makes keys (Ed25519, ML-DSA-44).
         #[arg(long, value_name = "FILE")]
         signing_keys: Option<PathBuf>,
+        /// What the log takes: events through sources, or bytes as they come.
+        #[arg(long, value_enum, default_value_t = ModeName::Records)]
+        mode: ModeName,
+        /// Only tokens that are good for the log see it.
+        #[arg(long)]
+        private: bool,
+        /// Of mode opaque: an entry equal to an earlier one is not added again.
+        #[arg(long)]
+        dedupe: bool,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Freeze a log: it takes nothing more, for good, and is read and proven as before (role admin).
+    #[command(after_help = "Example:\n  cairnlog log freeze hr-2026")]
+    Freeze {
+        /// The log's name.
+        name: String,
         #[command(flatten)]
         connection: Connection,
     },
@@ -36,11 +55,18 @@ pub(super) enum Command {
 
 pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
-        Command::Create { name, origin, signing_keys, connection } => {
+        Command::Create { name, origin, signing_keys, mode, private, dedupe, connection } => {
             let signing_keys = signing_keys.map(|file| read_small(&file)).transpose()?;
             let notes =
                 |text: String| text.lines().filter(|line| !line.trim().is_empty()).map(Secret::new).collect();
-            let new = NewLog { origin, signing_keys: signing_keys.map(notes), ..NewLog::new(name) };
+            let new = NewLog {
+                name,
+                origin,
+                mode: Some(mode.into()),
+                private: Some(private),
+                signing_keys: signing_keys.map(notes),
+                dedupe: Some(dedupe),
+            };
             let log = connection.client()?.create_log(&new).await?;
             connection.output.one(&mut std::io::stdout(), &log)?;
             if is_loopback(&log.origin) {
@@ -50,6 +76,10 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
                     log.origin
                 );
             }
+        }
+        Command::Freeze { name, connection } => {
+            let log = connection.client()?.log(&name)?.freeze().await?;
+            connection.output.one(&mut std::io::stdout(), &log)?;
         }
         Command::List { connection } => {
             let client = connection.client()?;
@@ -62,6 +92,24 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
 
 fn is_loopback(origin: &str) -> bool {
     ["127.", "localhost", "[::1]", "0.0.0.0"].iter().any(|host| origin.starts_with(host))
+}
+
+/// What a log takes, as it is written on the command line.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(super) enum ModeName {
+    /// Events, through sources.
+    Records,
+    /// Bytes as they come.
+    Opaque,
+}
+
+impl From<ModeName> for Mode {
+    fn from(name: ModeName) -> Self {
+        match name {
+            ModeName::Records => Self::Records,
+            ModeName::Opaque => Self::Opaque,
+        }
+    }
 }
 
 impl Shown for LogInfo {
@@ -82,6 +130,8 @@ impl Shown for LogInfo {
             "origin": self.origin,
             "mode": mode,
             "private": self.private,
+            "dedupe": self.dedupe,
+            "frozen": self.frozen,
             "verifier_key": self.verifier_key,
             "verifier_keys": self.verifier_keys,
             "tree_size": self.tree_size,

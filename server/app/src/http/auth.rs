@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 
 use super::problem::{Problem, Slug};
 use crate::access::Grant;
@@ -16,22 +16,57 @@ pub(crate) struct Caller(pub(crate) Grant);
 /// A caller with a valid token or with none; a token that is not valid is refused even so.
 pub(crate) struct Anyone(pub(crate) Option<Grant>);
 
+/// A caller of whom it matters only to a log that is not public who they are.
+pub(crate) struct Visitor(pub(crate) Result<Option<Grant>, Problem>);
+
 impl FromRequestParts<Arc<App>> for Anyone {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let mut named = parts.headers.get_all(header::AUTHORIZATION).iter();
-        let Some(value) = named.next() else { return Ok(Self(None)) };
-        let token = value.to_str().ok().and_then(bearer).filter(|_| named.next().is_none());
-        let grant = token.and_then(|token| app.tokens.check(token, app.now()));
-        match grant {
-            Some(grant) => Ok(Self(Some(grant))),
-            None => Err(Problem::new(
-                Slug::Unauthenticated,
-                "the token is unknown, expired or deleted; ask an admin for a new one",
-            )),
-        }
+        asked_with(app, &parts.headers, Grant::clone).map(Self)
     }
+}
+
+impl FromRequestParts<Arc<App>> for Visitor {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
+        Ok(Self(asked_with(app, &parts.headers, Grant::clone)))
+    }
+}
+
+/// Asks the caller's grant, in place, whether it may.
+///
+/// # Errors
+/// `unauthenticated`, or what `ask` says.
+pub(crate) fn permitted(
+    app: &App,
+    headers: &HeaderMap,
+    ask: impl FnOnce(&Grant) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    asked_with(app, headers, ask)?.unwrap_or_else(|| Err(no_token()))
+}
+
+/// What `ask` says of the grant of a request's token; none where it has no token.
+fn asked_with<T>(
+    app: &App,
+    headers: &HeaderMap,
+    ask: impl FnOnce(&Grant) -> T,
+) -> Result<Option<T>, Problem> {
+    let mut named = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = named.next() else { return Ok(None) };
+    let token = value.to_str().ok().and_then(bearer).filter(|_| named.next().is_none());
+    let said = token.and_then(|token| app.tokens.ask(token, app.now(), ask));
+    said.map(Some).ok_or_else(|| {
+        Problem::new(
+            Slug::Unauthenticated,
+            "the token is unknown, expired or deleted; ask an admin for a new one",
+        )
+    })
+}
+
+fn no_token() -> Problem {
+    Problem::new(Slug::Unauthenticated, "this call needs a token: send `Authorization: Bearer …`")
 }
 
 impl FromRequestParts<Arc<App>> for Caller {
@@ -39,9 +74,7 @@ impl FromRequestParts<Arc<App>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let Anyone(grant) = Anyone::from_request_parts(parts, app).await?;
-        grant.map(Self).ok_or_else(|| {
-            Problem::new(Slug::Unauthenticated, "this call needs a token: send `Authorization: Bearer …`")
-        })
+        grant.map(Self).ok_or_else(no_token)
     }
 }
 

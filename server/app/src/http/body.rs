@@ -4,7 +4,7 @@ use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
 use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
-use futures_util::TryStreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt as _};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::io::StreamReader;
@@ -78,6 +78,30 @@ pub(crate) async fn read(
         Encoding::Gzip => unpack(GzipDecoder::new(&mut sent), max, room).await,
         Encoding::Zstd => unpack(ZstdDecoder::new(&mut sent), max, room).await,
     }
+}
+
+/// Reads the whole of a short body into a buffer of its own, which is not larger than it must be.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) async fn whole(request: Request, max: usize) -> Result<Vec<u8>, Problem> {
+    if request.headers().contains_key(header::CONTENT_ENCODING) {
+        return Ok(read(request, max, None).await?.into());
+    }
+    let length = announced(request.headers()).unwrap_or(0);
+    let length =
+        usize::try_from(length).ok().filter(|length| *length <= max).ok_or_else(|| too_large(max))?;
+    let mut bytes = Vec::with_capacity(length);
+    let mut chunks = request.into_body().into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk
+            .map_err(|error| Problem::bad_request("the body broke off; send it again").caused_by(error))?;
+        if chunk.len() > max - bytes.len() {
+            return Err(too_large(max));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
 }
 
 async fn unpack<R: AsyncRead + Unpin>(

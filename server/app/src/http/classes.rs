@@ -80,7 +80,7 @@ pub(crate) async fn put(
     Query(Nothing {}): Query<Nothing>,
     Json(body): Json<ClassBody>,
 ) -> Result<(StatusCode, axum::Json<ClassView>), Problem> {
-    let log = app.log_for(&caller, Role::Compliance, &log)?;
+    let log = app.records_for(&caller, Role::Compliance, &log)?;
     let class = Class::from(body);
     let new = log.put_class(&name, class.clone()).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
@@ -96,7 +96,7 @@ pub(crate) async fn list(
     Path(name): Path<String>,
     Query(page): Query<PageQuery>,
 ) -> Result<axum::Json<Page<ClassView>>, Problem> {
-    let log = app.log_for(&caller, Role::Compliance, &name)?;
+    let log = app.records_for(&caller, Role::Compliance, &name)?;
     let classes = log.classes().into_iter().map(|(name, class)| ClassView::of(name, class)).collect();
     let list = format!("classes {name}");
     Ok(axum::Json(page.page(&app, &caller.id, &list, classes, |class: &ClassView| class.class.clone())?))
@@ -112,7 +112,7 @@ pub(crate) async fn get(
     Path((log, name)): Path<(String, String)>,
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<axum::Json<ClassView>, Problem> {
-    let log = app.log_for(&caller, Role::Compliance, &log)?;
+    let log = app.records_for(&caller, Role::Compliance, &log)?;
     let class = log
         .class(&name)
         .ok_or_else(|| Problem::not_found(format!("the log has no retention class {name:?}")))?;

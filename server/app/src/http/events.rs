@@ -83,7 +83,8 @@ pub(crate) async fn ingest(
     request: Request,
 ) -> Result<(StatusCode, axum::Json<Outcome>), Problem> {
     caller.require_source(&log, &source)?;
-    let log = app.log(&log)?;
+    let log = app.known(&log)?;
+    log.require_records()?;
     if log.source(&source).is_none() {
         return Err(no_source(&source));
     }
@@ -104,7 +105,7 @@ pub(crate) async fn ingest(
             idempotency: key.map(|key| Idempotency { key, body }),
         })
         .await?;
-    count(&log.info().name, &source, &answer);
+    count(log.name(), &source, &answer);
     let status = if answer.is_new() { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, axum::Json(answer.into())))
 }
@@ -176,6 +177,7 @@ impl From<cairnlog_ledger::LedgerError> for Problem {
             E::BadRequest(_) => Slug::BadRequest,
             E::NotFound(_) => Slug::NotFound,
             E::Conflict(_) => Slug::Conflict,
+            E::Frozen => Slug::Frozen,
             E::Rejected(_) | E::WrongKind(_) => Slug::Rejected,
             E::InvalidPlugin(refused) => {
                 let faults = refused.errors.iter().map(|fault| problem::Fault {

@@ -1,4 +1,4 @@
-//! Logs: created by `admin`, listed to all.
+//! Logs: created and frozen by `admin`, listed to all who may see them.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::auth::{Anyone, Caller};
 use super::extract::{Json, Nothing, Query};
 use super::list::{Page, PageQuery};
-use super::problem::{Document, Problem, Slug};
+use super::problem::{Document, Problem};
 use super::time;
 use crate::access::Role;
-use crate::state::App;
+use crate::state::{App, is_seen_by};
 
 /// A log to create.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -29,6 +29,9 @@ pub(crate) struct LogRequest {
     private: bool,
     /// `PRIVATE+KEY+…` notes named like the origin; without, a key is made.
     signing_keys: Option<Vec<String>>,
+    /// Of mode `opaque`: an entry equal to an earlier one is not added again, but answered with that one's index.
+    #[serde(default)]
+    dedupe: bool,
 }
 
 /// What a log holds.
@@ -49,6 +52,10 @@ pub(crate) struct LogView {
     origin: String,
     mode: Mode,
     private: bool,
+    /// Whether an entry equal to an earlier one is not added again.
+    dedupe: bool,
+    /// Whether it takes nothing more.
+    frozen: bool,
     /// The current Ed25519 verifier key.
     verifier_key: String,
     /// All verifier keys, that one first.
@@ -66,8 +73,13 @@ impl LogView {
         Self {
             name: info.name,
             origin: info.origin,
-            mode: Mode::Records,
-            private: false,
+            mode: match info.mode {
+                cairnlog_ledger::Mode::Records => Mode::Records,
+                cairnlog_ledger::Mode::Opaque => Mode::Opaque,
+            },
+            private: info.private,
+            dedupe: info.dedupe,
+            frozen: info.frozen,
             verifier_key: info.verifier_key,
             verifier_keys: info.verifier_keys,
             tree_size: log.tree().head().checkpoint.size,
@@ -87,28 +99,22 @@ pub(crate) async fn create(
     Json(wanted): Json<LogRequest>,
 ) -> Result<(StatusCode, axum::Json<LogView>), Problem> {
     caller.require(Role::Admin, None)?;
-    if wanted.mode == Mode::Opaque {
-        return Err(Problem::new(
-            Slug::NotYetSupported,
-            "logs of mode opaque are not supported yet; create one of mode records",
-        ));
-    }
-    if wanted.private {
-        return Err(Problem::new(
-            Slug::NotYetSupported,
-            "private logs are not supported yet; create one without `private`",
-        ));
-    }
     let new = NewLog {
         name: wanted.name,
         origin: wanted.origin,
         signing_keys: wanted.signing_keys.unwrap_or_default(),
+        mode: match wanted.mode {
+            Mode::Records => cairnlog_ledger::Mode::Records,
+            Mode::Opaque => cairnlog_ledger::Mode::Opaque,
+        },
+        private: wanted.private,
+        dedupe: wanted.dedupe,
     };
     let log = app.ledger.create_log(new, &caller.id).await?;
     Ok((StatusCode::CREATED, axum::Json(LogView::of(&log))))
 }
 
-/// Lists logs.
+/// Lists logs; private ones to their tokens only.
 #[utoipa::path(get, path = "/api/v1/logs", tag = "logs", params(PageQuery),
     responses((status = 200, body = Page<LogView>), (status = "4XX", body = Document)))]
 pub(crate) async fn list(
@@ -116,8 +122,10 @@ pub(crate) async fn list(
     Anyone(caller): Anyone,
     Query(page): Query<PageQuery>,
 ) -> Result<axum::Json<Page<LogView>>, Problem> {
+    let logs = app.ledger.logs();
+    let seen = logs.iter().filter(|log| is_seen_by(log, caller.as_ref()));
+    let logs = seen.map(|log| LogView::of(log)).collect();
     let token = caller.map_or(String::new(), |grant| grant.id);
-    let logs = app.ledger.logs().iter().map(|log| LogView::of(log)).collect();
     Ok(axum::Json(page.page(&app, &token, "logs", logs, |log: &LogView| log.name.clone())?))
 }
 
@@ -126,9 +134,24 @@ pub(crate) async fn list(
     responses((status = 200, body = LogView), (status = "4XX", body = Document)))]
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
-    Anyone(_): Anyone,
+    Anyone(caller): Anyone,
     Path(log): Path<String>,
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<axum::Json<LogView>, Problem> {
-    Ok(axum::Json(LogView::of(&*app.log(&log)?)))
+    Ok(axum::Json(LogView::of(&*app.log_seen_by(caller.as_ref(), &log)?)))
+}
+
+/// Freezes a log: it takes nothing more, for good, and is read and proven as before. Role `admin`.
+#[utoipa::path(post, path = "/api/v1/logs/{log}/freeze", tag = "logs", security(("token" = [])), params(("log" = String, Path)),
+    responses((status = 200, body = LogView), (status = "4XX", body = Document)))]
+pub(crate) async fn freeze(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path(log): Path<String>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<axum::Json<LogView>, Problem> {
+    let log = app.log_for(&caller, Role::Admin, &log)?;
+    log.freeze().await?;
+    tracing::info!(log = log.name(), by = caller.id, "the log was frozen");
+    Ok(axum::Json(LogView::of(&log)))
 }

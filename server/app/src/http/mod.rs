@@ -4,7 +4,8 @@
 //! the handler, [`auth`] says who calls, [`extract`] parses strictly, the handler asks
 //! [`crate::access`] whether that caller may and then the ledger to do it.
 
-mod auth;
+mod adds;
+pub(crate) mod auth;
 mod body;
 mod classes;
 pub(crate) mod cursor;
@@ -18,6 +19,7 @@ mod plugins;
 pub(crate) mod problem;
 mod proofs;
 mod records;
+mod served;
 mod sources;
 mod split;
 mod tiles;
@@ -63,8 +65,10 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(proofs::sth))
         .routes(routes!(proofs::inclusion))
         .routes(routes!(proofs::consistency))
-        .routes(routes!(proofs::entry))
         .routes(routes!(proofs::receipt))
+        .routes(routes!(proofs::entry))
+        .routes(routes!(adds::add))
+        .routes(routes!(adds::add_all))
         .routes(routes!(events::ingest))
         .routes(routes!(records::get))
         .routes(routes!(records::list))
@@ -78,6 +82,7 @@ fn operated() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(tokens::delete))
         .routes(routes!(logs::create, logs::list))
         .routes(routes!(logs::get))
+        .routes(routes!(logs::freeze))
         .routes(routes!(plugins::upload, plugins::list))
         .routes(routes!(plugins::get, plugins::delete))
         .routes(routes!(plugins::wasm))

@@ -15,17 +15,20 @@ pub(crate) enum Slug {
     UnknownParameter,
     UnknownMember,
     Cursor,
-    NotYetSupported,
     Unauthenticated,
     Forbidden,
+    Frozen,
     NotFound,
     Method,
     Conflict,
     TooLarge,
     MediaType,
+    Range,
     InvalidPlugin,
     Rejected,
     QueueFull,
+    /// The same where writers know 503 for it.
+    Overloaded,
     Internal,
     ReadOnly,
     Starting,
@@ -41,17 +44,19 @@ impl Slug {
             Self::UnknownParameter => ("unknown-parameter", S::BAD_REQUEST, "unknown query parameter"),
             Self::UnknownMember => ("unknown-member", S::BAD_REQUEST, "unknown JSON member"),
             Self::Cursor => ("cursor", S::BAD_REQUEST, "this cursor is not for this query"),
-            Self::NotYetSupported => ("not-yet-supported", S::BAD_REQUEST, "not yet supported"),
             Self::Unauthenticated => ("unauthenticated", S::UNAUTHORIZED, "a valid token is needed"),
             Self::Forbidden => ("forbidden", S::FORBIDDEN, "the token lacks the right"),
+            Self::Frozen => ("frozen", S::FORBIDDEN, "the log is frozen"),
             Self::NotFound => ("not-found", S::NOT_FOUND, "not found"),
             Self::Method => ("method", S::METHOD_NOT_ALLOWED, "method not allowed"),
             Self::Conflict => ("conflict", S::CONFLICT, "conflict with what is there"),
             Self::TooLarge => ("too-large", S::PAYLOAD_TOO_LARGE, "the body is too large"),
             Self::MediaType => ("media-type", S::UNSUPPORTED_MEDIA_TYPE, "unsupported media type"),
+            Self::Range => ("range", S::RANGE_NOT_SATISFIABLE, "no byte of that range"),
             Self::InvalidPlugin => ("invalid-plugin", S::UNPROCESSABLE_ENTITY, "the plugin was refused"),
             Self::Rejected => ("rejected", S::UNPROCESSABLE_ENTITY, "the request was rejected"),
             Self::QueueFull => ("queue-full", S::TOO_MANY_REQUESTS, "too much is waiting"),
+            Self::Overloaded => ("queue-full", S::SERVICE_UNAVAILABLE, "too much is waiting"),
             Self::Internal => ("internal", S::INTERNAL_SERVER_ERROR, "internal error"),
             Self::ReadOnly => ("read-only", S::SERVICE_UNAVAILABLE, "the log takes no writes now"),
             Self::Starting => ("starting", S::SERVICE_UNAVAILABLE, "the server is not ready"),
@@ -60,7 +65,7 @@ impl Slug {
     }
 
     fn retries(self) -> bool {
-        matches!(self, Self::QueueFull | Self::ReadOnly | Self::Starting)
+        matches!(self, Self::QueueFull | Self::Overloaded | Self::ReadOnly | Self::Starting)
     }
 }
 
@@ -96,11 +101,13 @@ pub(crate) struct Problem {
     detail: String,
     errors: Vec<Fault>,
     cause: Option<String>,
+    /// Of a resource that has not the range asked for.
+    length: Option<usize>,
 }
 
 impl Problem {
     pub(crate) fn new(slug: Slug, detail: impl Into<String>) -> Self {
-        Self { slug, detail: detail.into(), errors: Vec::new(), cause: None }
+        Self { slug, detail: detail.into(), errors: Vec::new(), cause: None, length: None }
     }
 
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
@@ -131,6 +138,12 @@ impl Problem {
         self
     }
 
+    /// Adds the length of the resource, which a refused range is told.
+    pub(crate) fn of_length(mut self, length: usize) -> Self {
+        self.length = Some(length);
+        self
+    }
+
     pub(crate) fn slug(&self) -> Slug {
         self.slug
     }
@@ -156,6 +169,13 @@ impl Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"cairnlog\""));
+        }
+        // What is not there now may be there soon, or for someone else (RFC 9111 §4.2.2 would let it be kept).
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(value) =
+            self.length.and_then(|length| HeaderValue::from_str(&format!("bytes */{length}")).ok())
+        {
+            headers.insert(header::CONTENT_RANGE, value);
         }
         if retries {
             headers.insert(header::RETRY_AFTER, crate::limits::RETRY_AFTER_SECS.into());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use cairnlog_ledger::Log;
+use cairnlog_ledger::{Log, Mode};
 use cairnlog_tlog::{Head, HeadError, ProofFailure};
 use cairnlog_verify::{Hash, b64, tree};
 use serde::{Deserialize, Serialize};
@@ -35,11 +35,11 @@ pub(crate) struct TreeHead {
     responses((status = 200, body = TreeHead), (status = "4XX", body = Document)))]
 pub(crate) async fn sth(
     State(app): State<Arc<App>>,
-    Anyone(_): Anyone,
+    Anyone(caller): Anyone,
     Path(log): Path<String>,
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<axum::Json<TreeHead>, Problem> {
-    let log = app.log(&log)?;
+    let log = app.log_seen_by(caller.as_ref(), &log)?;
     let head = log.tree().head();
     Ok(axum::Json(TreeHead {
         origin: head.checkpoint.origin.clone(),
@@ -84,11 +84,11 @@ pub(crate) struct Inclusion {
     responses((status = 200, body = Inclusion), (status = "4XX", body = Document)))]
 pub(crate) async fn inclusion(
     State(app): State<Arc<App>>,
-    Anyone(_): Anyone,
+    Anyone(caller): Anyone,
     Path(log): Path<String>,
     Query(query): Query<InclusionQuery>,
 ) -> Result<axum::Json<Inclusion>, Problem> {
-    let log = app.log(&log)?;
+    let log = app.log_seen_by(caller.as_ref(), &log)?;
     let head = log.tree().head();
     let tree_size = size_within(query.tree_size, &head)?;
     let index = match (query.index, &query.leaf_hash) {
@@ -137,11 +137,11 @@ pub(crate) struct Consistency {
     responses((status = 200, body = Consistency), (status = "4XX", body = Document)))]
 pub(crate) async fn consistency(
     State(app): State<Arc<App>>,
-    Anyone(_): Anyone,
+    Anyone(caller): Anyone,
     Path(log): Path<String>,
     Query(query): Query<ConsistencyQuery>,
 ) -> Result<axum::Json<Consistency>, Problem> {
-    let log = app.log(&log)?;
+    let log = app.log_seen_by(caller.as_ref(), &log)?;
     let to = size_within(query.to, &log.tree().head())?;
     if query.from > to {
         return Err(Problem::bad_request(format!("from {} is larger than to {to}", query.from)));
@@ -165,12 +165,12 @@ pub(crate) struct EntryView {
     responses((status = 200, body = EntryView), (status = "4XX", body = Document)))]
 pub(crate) async fn entry(
     State(app): State<Arc<App>>,
-    Anyone(_): Anyone,
+    Anyone(caller): Anyone,
     Path((log, index)): Path<(String, String)>,
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<axum::Json<EntryView>, Problem> {
     let index = parse_index(&index)?;
-    let entry = entry_bytes(&*app.log(&log)?, index).await?;
+    let entry = entry_bytes(&*app.log_seen_by(caller.as_ref(), &log)?, index).await?;
     Ok(axum::Json(EntryView {
         index,
         leaf_hash: tree::leaf_hash(&entry).to_string(),
@@ -183,14 +183,18 @@ pub(crate) async fn entry(
     responses((status = 200, description = "C2SP tlog-proof", body = String, content_type = "text/plain"), (status = "4XX", body = Document)))]
 pub(crate) async fn receipt(
     State(app): State<Arc<App>>,
-    Anyone(_): Anyone,
+    Anyone(caller): Anyone,
     Path((log, index)): Path<(String, String)>,
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<Response, Problem> {
     let index = parse_index(&index)?;
-    let log = app.log(&log)?;
+    let log = app.log_seen_by(caller.as_ref(), &log)?;
     entry_bytes(&log, index).await?;
-    let receipt = log.tree().receipt(index).await?;
+    let mut receipt = log.tree().receipt(index).await?;
+    if log.mode() == Mode::Opaque {
+        // What opaque entries mean is the business of who wrote them, who has them.
+        receipt.extra = None;
+    }
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], receipt.to_string()).into_response())
 }
 

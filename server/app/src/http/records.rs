@@ -103,7 +103,7 @@ pub(crate) async fn get(
     Path((log, index)): Path<(String, String)>,
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<axum::Json<RecordView>, Problem> {
-    let log = app.log_for(&caller, Role::Auditor, &log)?;
+    let log = app.records_for(&caller, Role::Auditor, &log)?;
     Ok(axum::Json(log.record(proofs::parse_index(&index)?).await?.into()))
 }
 
@@ -231,7 +231,7 @@ async fn run(
     name: &str,
     query: &SearchBody,
 ) -> Result<axum::Json<Page<RecordView>>, Problem> {
-    let log = app.log_for(caller, Role::Auditor, name)?;
+    let log = app.records_for(caller, Role::Auditor, name)?;
     let limit = rows(query.limit)?;
     let search = query.search()?;
     let bound_to = bound_to(name, &search);

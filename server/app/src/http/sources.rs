@@ -131,7 +131,7 @@ pub(crate) async fn put(
     Query(Nothing {}): Query<Nothing>,
     Json(pipeline): Json<Pipeline>,
 ) -> Result<(StatusCode, axum::Json<BoundView>), Problem> {
-    let log = app.log_for(&caller, Role::Integrator, &log)?;
+    let log = app.records_for(&caller, Role::Integrator, &log)?;
     let spec = SourceSpec {
         normalizer: pipeline.normalizer.into(),
         redactors: pipeline.redactors.into_iter().map(StageSpec::from).collect(),
@@ -153,7 +153,7 @@ pub(crate) async fn list(
     Path(name): Path<String>,
     Query(page): Query<PageQuery>,
 ) -> Result<axum::Json<Page<SourceView>>, Problem> {
-    let log = app.log_for(&caller, Role::Integrator, &name)?;
+    let log = app.records_for(&caller, Role::Integrator, &name)?;
     let list = format!("sources {name}");
     let name = |source: &Arc<SourceInfo>| source.source.clone();
     let page = page.page_of_bytes(&app, &caller.id, &list, log.sources(), name, |source| bytes(source))?;
@@ -170,7 +170,7 @@ pub(crate) async fn get(
     Path((log, source)): Path<(String, String)>,
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<axum::Json<SourceView>, Problem> {
-    let log = app.log_for(&caller, Role::Integrator, &log)?;
+    let log = app.records_for(&caller, Role::Integrator, &log)?;
     let info = log.source(&source).ok_or_else(|| no_source(&source))?;
     Ok(axum::Json(info.as_ref().into()))
 }

@@ -3,6 +3,10 @@
 //! Log lines and metrics name the route's template, never the path, a query or a body: those may
 //! hold personal data.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
@@ -16,21 +20,27 @@ use crate::limits::REQUEST_WAIT_MAX;
 
 /// The request's id, for handlers that name it.
 pub(crate) fn new_request_id() -> String {
-    let mut bytes = [0; 8];
-    // Ids need no secrecy; without randomness they are merely all alike.
-    let _ = getrandom::fill(&mut bytes);
-    bytes.iter().fold(String::with_capacity(16), |mut id, byte| {
-        use std::fmt::Write as _;
-        let _ = write!(id, "{byte:02x}");
-        id
-    })
+    static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| {
+        let mut bytes = [0; 8];
+        // Ids need no secrecy; without randomness those of two runs may be alike.
+        let _ = getrandom::fill(&mut bytes);
+        AtomicU64::new(u64::from_le_bytes(bytes))
+    });
+    let mut id = NEXT.fetch_add(1, Ordering::Relaxed);
+    // Two steps of splitmix64, a permutation: no id comes twice, and none looks like the one before.
+    id = (id ^ (id >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    id = (id ^ (id >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    id ^= id >> 31;
+    let digits = id.to_be_bytes().into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])).collect()
 }
 
 /// The layer's function, for `axum::middleware::from_fn`.
 pub(crate) async fn layer(request: Request, next: Next) -> Response {
     let id = new_request_id();
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("-", MatchedPath::as_str);
     let started = Instant::now();
     let mut response = match tokio::time::timeout(REQUEST_WAIT_MAX, next.run(linger::watch(request))).await {
         Ok(response) => response,
@@ -43,7 +53,7 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
     if let Some(problem) =
         response.extensions_mut().remove::<Problem>().or_else(|| of_framework(response.status()))
     {
-        log_cause(&id, &route, &problem);
+        log_cause(&id, route, &problem);
         // RFC 9110 §15.5.6: who uses a wrong method is told the right ones.
         let allow = response.headers_mut().remove(header::ALLOW);
         response = problem.render(&id);
@@ -76,10 +86,36 @@ fn log_cause(id: &str, route: &str, problem: &Problem) {
     }
 }
 
-fn count(method: &Method, route: String, status: u16, seconds: f64) {
-    let labels = [("method", known(method).to_owned()), ("route", route), ("status", status.to_string())];
-    metrics::counter!("cairnlog_http_requests_total", &labels).increment(1);
-    metrics::histogram!("cairnlog_http_request_seconds", &labels[..2]).record(seconds);
+/// The counters of one route, by method and status.
+type Counters = Vec<(Method, u16, metrics::Counter, metrics::Histogram)>;
+
+thread_local! {
+    /// Found once a thread: to find them in the recorder takes longer than many a request. There is one process-wide
+    /// recorder, set before the first request. Bounded, for routes are the router's own, and methods are [`known`].
+    static COUNTERS: RefCell<HashMap<String, Counters>> = RefCell::default();
+}
+
+fn count(method: &Method, route: &str, status: u16, seconds: f64) {
+    COUNTERS.with_borrow_mut(|routes| {
+        if let Some(counters) = routes.get(route)
+            && let Some((_, _, total, times)) =
+                counters.iter().find(|row| row.0 == *method && row.1 == status)
+        {
+            total.increment(1);
+            times.record(seconds);
+            return;
+        }
+        let name = known(method);
+        let labels =
+            [("method", name.to_owned()), ("route", route.to_owned()), ("status", status.to_string())];
+        let total = metrics::counter!("cairnlog_http_requests_total", &labels);
+        let times = metrics::histogram!("cairnlog_http_request_seconds", &labels[..2]);
+        total.increment(1);
+        times.record(seconds);
+        if name == method.as_str() {
+            routes.entry(route.to_owned()).or_default().push((method.clone(), status, total, times));
+        }
+    });
 }
 
 /// The method's name if it is a usual one: whoever calls may send any word, and each would be a metric of its own.

@@ -25,6 +25,7 @@ impl Log {
                 "{NO_CLASS} is what plugins say when no class fits; use another name"
             )));
         }
+        self.require_records()?;
         class.check().map_err(|error| LedgerError::BadRequest(error.to_string()))?;
         let _changing = self.changing.lock().await;
         let mut classes = BTreeMap::clone(&self.read_classes());

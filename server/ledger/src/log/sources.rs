@@ -49,7 +49,9 @@ impl Log {
     pub async fn put_source(&self, source: &str, spec: SourceSpec) -> Result<Binding, LedgerError> {
         name::check(source)
             .map_err(|error| LedgerError::BadRequest(format!("the source's name: {error}")))?;
+        self.require_records()?;
         let _changing = self.changing.lock().await;
+        self.intake.check()?;
         // What is bound below must not be deleted before it counts as used.
         let _plugins = self.shared.registry.keep().await;
         let nonce = Manifest::nonce(self.shared.random.as_ref());

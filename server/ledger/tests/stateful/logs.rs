@@ -13,9 +13,9 @@ fn key(name: &str, seed: u8) -> String {
 async fn a_log_signs_with_the_keys_that_it_is_given() {
     let mut world = World::empty().await;
     let new = NewLog {
-        name: "hr".to_owned(),
         origin: Some("example.com/hr".to_owned()),
         signing_keys: vec![key("another.example", 1), key("example.com/hr", 2)],
+        ..named("hr")
     };
     world.ledger().create_log(new, "op").await.unwrap();
     for _ in 0..2 {
@@ -28,11 +28,7 @@ async fn a_log_signs_with_the_keys_that_it_is_given() {
         cairnlog_verify::checkpoint::Checkpoint::open(&head.note, &[verifier]).unwrap();
         world.reopen().await;
     }
-    let same_origin = NewLog {
-        name: "other".to_owned(),
-        origin: Some("example.com/hr".to_owned()),
-        signing_keys: Vec::new(),
-    };
+    let same_origin = NewLog { origin: Some("example.com/hr".to_owned()), ..named("other") };
     assert!(matches!(world.ledger().create_log(same_origin, "op").await, Err(LedgerError::Conflict(_))));
 }
 
@@ -58,9 +54,9 @@ async fn a_log_without_given_keys_signs_with_ed25519_and_ml_dsa_44() {
 async fn bad_names_origins_and_keys_are_refused_and_quote_no_key() {
     let world = World::empty().await;
     let with = |name: &str, origin: Option<&str>, signing_keys: Vec<String>| NewLog {
-        name: name.to_owned(),
         origin: origin.map(str::to_owned),
         signing_keys,
+        ..named(name)
     };
     for (case, new) in [
         ("name", with("HR", None, Vec::new())),

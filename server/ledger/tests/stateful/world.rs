@@ -61,7 +61,7 @@ pub(crate) fn wasm(name: &str) -> Bytes {
 }
 
 pub(crate) fn named(name: &str) -> NewLog {
-    NewLog { name: name.to_owned(), origin: None, signing_keys: Vec::new() }
+    NewLog::named(name)
 }
 
 pub(crate) fn stage(plugin: &str, config: Option<Json>) -> StageSpec {
