@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cairnlog_client::Role;
+use cairnlog_client::{Mode, NewLog, Role};
 use cairnlog_tests::{Server, http, pipelines};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -18,6 +18,8 @@ pub(crate) enum Body {
     Plugin,
     Lines,
     Query,
+    Entry,
+    Entries,
 }
 
 pub(crate) struct Route {
@@ -34,7 +36,7 @@ const fn route(method: Method, path: &'static str, role: Option<Role>, body: Bod
 }
 
 /// All of them.
-pub(crate) static ROUTES: [Route; 33] = [
+pub(crate) static ROUTES: [Route; 36] = [
     route(Method::GET, "/healthz", None, Body::None),
     route(Method::GET, "/readyz", None, Body::None),
     route(Method::GET, "/metrics", Some(Role::Admin), Body::None),
@@ -67,6 +69,9 @@ pub(crate) static ROUTES: [Route; 33] = [
     route(Method::GET, "/api/v1/logs/{log}/records/{index}", Some(Role::Auditor), Body::None),
     route(Method::GET, "/api/v1/logs/{log}/records", Some(Role::Auditor), Body::None),
     route(Method::POST, "/api/v1/logs/{log}/records/search", Some(Role::Auditor), Body::Query),
+    route(Method::POST, "/logs/{log}/add", Some(Role::Writer), Body::Entry),
+    route(Method::POST, "/api/v1/logs/{log}/entries", Some(Role::Writer), Body::Entries),
+    route(Method::POST, "/api/v1/logs/{log}/freeze", Some(Role::Admin), Body::None),
     // Axum answers HEAD wherever it answers GET; the description need not repeat it.
     route(Method::HEAD, "/healthz", None, Body::None),
 ];
@@ -83,6 +88,9 @@ impl Site {
         let server = Server::start();
         let log = pipelines::log(&server.client(), "hr").await;
         pipelines::plain(&server.client(), &log, "portal", "web-access").await;
+        pipelines::log(&server.client(), "old").await;
+        let opaque = NewLog { mode: Some(Mode::Opaque), ..NewLog::new("plain") };
+        server.client().create_log(&opaque).await.unwrap();
         let pipeline = pipelines::plain_json(&server.client(), "web-access").await;
         let digest = pipeline["normalizer"]["plugin"].as_str().unwrap().to_owned();
         Self { server, digest, pipeline }
@@ -95,9 +103,14 @@ impl Site {
         } else {
             self.digest.clone()
         };
+        let log = match route.body {
+            Body::Entry | Body::Entries => "plain",
+            _ if route.path.ends_with("/freeze") => "old",
+            _ => "hr",
+        };
         let path = route
             .path
-            .replace("{log}", "hr")
+            .replace("{log}", log)
             .replace("{source}", "portal")
             .replace("{class}", "default")
             .replace("{digest}", &digest)
@@ -133,6 +146,10 @@ impl Site {
                 request.header("content-type", "text/plain").body(cairnlog_tests::web::lines(0, 1))
             }
             Body::Query => request.json(&json!({})),
+            Body::Entry => request.body("an entry"),
+            Body::Entries => {
+                request.header("content-type", "application/octet-stream").body(b"\0\x01a\0\x01b".to_vec())
+            }
         }
     }
 }

@@ -189,8 +189,7 @@ async fn logs_that_cannot_be_are_refused() {
     for (body, status, slug) in [
         (json!({"name": "hr"}), 409, "conflict"),
         (json!({"name": "other", "origin": origin}), 409, "conflict"),
-        (json!({"name": "opaque", "mode": "opaque"}), 400, "not-yet-supported"),
-        (json!({"name": "secret", "private": true}), 400, "not-yet-supported"),
+        (json!({"name": "once", "dedupe": true}), 400, "bad-request"),
         (json!({"name": "sealed", "mode": "sealed"}), 400, "bad-request"),
         (json!({"name": "Upper"}), 400, "bad-request"),
         (json!({"name": ""}), 400, "bad-request"),

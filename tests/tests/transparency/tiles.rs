@@ -164,3 +164,120 @@ async fn a_log_that_is_not_there_is_not_found() {
         http::problem(response, 404, "not-found").await;
     }
 }
+
+#[tokio::test]
+async fn what_is_known_already_is_not_sent_again() {
+    let mut public = Public::start().await;
+    public.grow(300).await;
+    for path in ["checkpoint", "tile/0/000", "tile/0/001.p/44", "tile/entries/000"] {
+        let ask = async |name: &str, value: &str| {
+            let request = public.server.anonymous(Method::GET, &format!("/logs/web/{path}"));
+            request.header(name, value).send().await.unwrap()
+        };
+        let first = ask("accept", "*/*").await;
+        let tag = first.headers()["etag"].to_str().unwrap().to_owned();
+        assert!(tag.starts_with('"') && tag.ends_with('"'), "a strong tag: {tag}");
+        for known in [tag.clone(), format!("\"x\", W/{tag}"), "*".to_owned()] {
+            let response = ask("if-none-match", &known).await;
+            assert_eq!(response.status(), 304, "{path} {known}");
+            assert_eq!(response.headers()["etag"], tag);
+            assert_eq!(response.headers()["cache-control"], first.headers()["cache-control"]);
+            assert!(response.bytes().await.unwrap().is_empty());
+        }
+        assert_eq!(ask("if-none-match", "\"x\"").await.status(), 200, "{path}");
+    }
+    let tag = async || {
+        let response = public.server.anonymous(Method::GET, "/logs/web/checkpoint").send().await.unwrap();
+        response.headers()["etag"].clone()
+    };
+    let before = tag().await;
+    let path = "/logs/web/checkpoint";
+    let grown =
+        cairnlog_client::Ingest::new(cairnlog_client::ContentType::Text, cairnlog_tests::web::lines(300, 1));
+    public.log.ingest("portal", grown).await.unwrap();
+    let request = public.server.anonymous(Method::GET, path).header("if-none-match", before.clone());
+    assert_eq!(request.send().await.unwrap().status(), 200, "the tree has grown");
+    assert_ne!(tag().await, before);
+}
+
+#[tokio::test]
+async fn a_part_of_a_tile_is_sent_if_asked_for() {
+    let mut public = Public::start().await;
+    public.grow(300).await;
+    for path in ["tile/0/000", "tile/0/001.p/44", "tile/entries/000"] {
+        let whole = public.file(path).await.unwrap();
+        let ask = async |range: &str| {
+            let request = public.server.anonymous(Method::GET, &format!("/logs/web/{path}"));
+            request.header("range", range).header("accept-encoding", "gzip").send().await.unwrap()
+        };
+        let end = whole.len();
+        for (range, expected) in [
+            ("bytes=0-31".to_owned(), 0..32),
+            ("bytes=64-".to_owned(), 64..end),
+            ("bytes=-32".to_owned(), end - 32..end),
+        ] {
+            let response = ask(&range).await;
+            assert_eq!(response.status(), 206, "{path} {range}");
+            let told = format!("bytes {}-{}/{end}", expected.start, expected.end - 1);
+            assert_eq!(response.headers()["content-range"], told.as_str());
+            assert_eq!(response.bytes().await.unwrap(), whole[expected], "{path} {range}");
+        }
+        assert_eq!(ask("bytes=0-1,4-5").await.status(), 200);
+        let response = ask(&format!("bytes={end}-")).await;
+        assert_eq!(response.headers()["content-range"], format!("bytes */{end}").as_str());
+        http::problem(response, 416, "range").await;
+    }
+}
+
+#[tokio::test]
+async fn bundles_are_compressed_for_who_accepts_it() {
+    use async_compression::tokio::write::{GzipDecoder, ZstdDecoder};
+    use tokio::io::AsyncWriteExt as _;
+
+    let mut public = Public::start().await;
+    public.grow(300).await;
+    let path = "tile/entries/000";
+    let plain = public.file(path).await.unwrap();
+    let mut tags = std::collections::BTreeSet::new();
+    for (accepted, coding) in [
+        ("", None),
+        ("identity", None),
+        ("*", None),
+        ("gzip", Some("gzip")),
+        ("gzip, zstd;q=0.1", Some("gzip")),
+        ("zstd, gzip", Some("zstd")),
+    ] {
+        let request = public.server.anonymous(Method::GET, &format!("/logs/web/{path}"));
+        let response = request.header("accept-encoding", accepted).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{accepted}");
+        let header =
+            |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(header("content-encoding").as_deref(), coding, "{accepted}");
+        assert_eq!(header("vary").as_deref(), Some("accept-encoding"), "{accepted}");
+        tags.insert(header("etag").unwrap());
+        let body = response.bytes().await.unwrap();
+        let unpacked = match coding {
+            None => body.to_vec(),
+            Some("gzip") => {
+                let mut decoder = GzipDecoder::new(Vec::new());
+                decoder.write_all(&body).await.unwrap();
+                decoder.shutdown().await.unwrap();
+                decoder.into_inner()
+            }
+            Some(_) => {
+                let mut decoder = ZstdDecoder::new(Vec::new());
+                decoder.write_all(&body).await.unwrap();
+                decoder.shutdown().await.unwrap();
+                decoder.into_inner()
+            }
+        };
+        assert_eq!(unpacked, plain, "{accepted}");
+        assert!(coding.is_none() || body.len() < plain.len());
+    }
+    assert_eq!(tags.len(), 3, "each coding has a tag of its own");
+    // Hashes do not compress, and are the same for everyone.
+    let request =
+        public.server.anonymous(Method::GET, "/logs/web/tile/0/000").header("accept-encoding", "gzip");
+    let response = request.send().await.unwrap();
+    assert!(!response.headers().contains_key("content-encoding") && !response.headers().contains_key("vary"));
+}

@@ -10,7 +10,7 @@ use cairnlog_verify::bundle::ENTRY_BYTES_MAX;
 use serde::Serialize;
 
 use super::auth;
-use super::body;
+use super::body::{self, Room};
 use super::extract::{Nothing, Query, require_media_type};
 use super::problem::{Document, Problem, Slug};
 use crate::limits::INGEST_BYTES_MAX;
@@ -62,8 +62,8 @@ pub(crate) async fn add_all(
 ) -> Result<(StatusCode, axum::Json<AddedView>), Problem> {
     let log = log_to_add_to(&app, request.headers(), &name)?;
     require_media_type(request.headers(), "application/octet-stream")?;
-    let _room = body::room(&app, request.headers()).await?;
-    let body = body::read(request, INGEST_BYTES_MAX).await?;
+    let mut room = Room::enter(&app.bodies).await?;
+    let body = body::read(request, INGEST_BYTES_MAX, Some(&mut room)).await?;
     let added = log.add_all(body).await?;
     let view = AddedView { first_index: added.first_index, count: added.count, tree_size: added.tree_size };
     Ok((StatusCode::CREATED, axum::Json(view)))
