@@ -1,5 +1,6 @@
 //! A server process of a test's own.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ pub struct Server {
     data: PathBuf,
     url: String,
     announced: Vec<String>,
+    /// What the next process finds in its environment besides the administrator's token.
+    env: Vec<(String, OsString)>,
     /// What earlier processes of this server wrote to stderr.
     earlier: String,
     http: reqwest::Client,
@@ -51,12 +54,24 @@ impl Server {
     /// Starts a server on a new data directory.
     #[must_use]
     pub fn start() -> Self {
+        let mut server = Self::idle();
+        server.restart();
+        server
+    }
+
+    /// A server that is not started yet; its data directory does not exist.
+    #[must_use]
+    pub fn idle() -> Self {
         let home = tempfile::tempdir().expect("a temporary directory");
         let data = home.path().join("data");
-        let process = Process::start(&data).unwrap_or_else(|refusal| panic!("no start: {refusal:?}"));
-        let url = process.url();
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { process: Some(process), home, data, url, announced: Vec::new(), earlier: String::new(), http }
+        let (announced, env, earlier) = (Vec::new(), Vec::new(), String::new());
+        Self { process: None, home, data, url: String::new(), announced, env, earlier, http }
+    }
+
+    /// Replaces what the next process finds in its environment besides the administrator's token.
+    pub fn set_env(&mut self, env: Vec<(String, OsString)>) {
+        self.env = env;
     }
 
     /// Its address, such as `http://127.0.0.1:41234`; another one after a restart.
@@ -129,27 +144,46 @@ impl Server {
 
     /// SIGTERM; the exit code.
     pub fn stop(&mut self) -> Option<i32> {
-        let process = self.process.take().expect("the server runs");
+        self.terminate();
+        self.end()
+    }
+
+    /// Sends SIGTERM and does not wait.
+    pub fn terminate(&self) {
+        let process = self.process.as_ref().expect("the server runs");
         let signal = format!("kill -TERM {}", process.child.id());
         let sent = Command::new("sh").args(["-c", &signal]).status().expect("a shell");
         assert!(sent.success());
-        let (code, stderr) = process.end();
+    }
+
+    /// Waits for its end; the exit code.
+    pub fn end(&mut self) -> Option<i32> {
+        let (code, stderr) = self.process.take().expect("the server runs").end();
         self.earlier += &stderr;
         code
     }
 
     /// Starts it again on its data directory, after [`kill`](Server::kill) or [`stop`](Server::stop).
     pub fn restart(&mut self) {
+        self.try_restart().unwrap_or_else(|refusal| panic!("no start: {refusal:?}"));
+    }
+
+    /// Starts it again, if it does start.
+    ///
+    /// # Errors
+    /// How it ended instead, killed or by itself.
+    pub fn try_restart(&mut self) -> Result<(), Refusal> {
         assert!(self.process.is_none(), "the server still runs");
-        let process = Process::start(&self.data).unwrap_or_else(|refusal| panic!("no start: {refusal:?}"));
+        let process = Process::start(&self.data, &self.env)?;
         self.url = process.url();
         self.process = Some(process);
+        Ok(())
     }
 
     /// Starts another server on the same data directory, which must refuse.
     #[must_use]
     pub fn refused_start(&self) -> Refusal {
-        match Process::start(&self.data) {
+        match Process::start(&self.data, &[]) {
             Err(refusal) => refusal,
             Ok(mut process) => {
                 process.child.kill().expect("a process of our own");
@@ -190,12 +224,13 @@ impl Drop for Server {
 }
 
 impl Process {
-    fn start(data: &Path) -> Result<Self, Refusal> {
+    fn start(data: &Path, env: &[(String, OsString)]) -> Result<Self, Refusal> {
         let mut child = Command::new(paths::binary())
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .env_clear()
             .env("CAIRNLOG_ADMIN_TOKEN", ADMIN_TOKEN)
+            .envs(env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

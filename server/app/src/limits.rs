@@ -20,6 +20,9 @@ pub(crate) const JSON_BYTES_MAX: usize = 1 << 20;
 /// Bytes of request bodies held at once by all ingests together; who finds no room is asked to come again.
 pub(crate) const BODIES_BYTES_MAX: usize = 256 << 20;
 
+/// Longest that a body waits for a place there before it is refused with 429.
+pub(crate) const ROOM_WAIT_MAX: Duration = Duration::from_secs(1);
+
 /// Least room that a body is given there, for what its request takes besides.
 pub(crate) const BODY_BYTES_MIN: usize = 16 << 10;
 

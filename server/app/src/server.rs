@@ -50,8 +50,9 @@ pub(crate) enum ServerError {
     /// The directory of the kept heads can't be made.
     #[error("{0:?}: {1}; check the directory that --heads names")]
     Heads(PathBuf, std::io::Error),
-    #[error(transparent)]
-    Store(#[from] OpenError),
+    /// Says which directory it is, for there may be several on the machine.
+    #[error("{0}: {1}")]
+    Store(PathBuf, OpenError),
     #[error("the store can't be claimed: {0}")]
     Claim(#[from] ReadError),
     #[error(transparent)]
@@ -200,7 +201,8 @@ async fn open_files(settings: &Settings) -> Result<Files, ServerError> {
     let opening = tokio::task::spawn_blocking(move || {
         let dir = DataDir::open(&data)?;
         let heads = KeptHeads::open(&heads).map_err(|error| ServerError::Heads(heads, error))?;
-        let engine = RocksEngine::open(&dir.db())?;
+        let db = dir.db();
+        let engine = RocksEngine::open(&db).map_err(|error| ServerError::Store(db, error))?;
         let host = Host::new(HostLimits::default())?;
         Ok::<_, ServerError>((Arc::new(dir), heads, Arc::new(engine) as Arc<dyn Engine>, host))
     });

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
-use cairnlog_store::{Engine, Family, Scan, layout};
+use cairnlog_store::{self as store, Engine, Family, Scan, layout};
 use cairnlog_verify::{
     Hash, bundle,
     tile::{BundleId, TILE_WIDTH, Tile},
@@ -42,17 +42,18 @@ impl Log {
     /// it; `None` if it has less.
     ///
     /// # Errors
-    /// [`ReadError`] if the engine fails or an entry is missing.
+    /// [`ReadError`] if the engine fails, or an entry is missing or not the leaf that the tree has there.
     pub async fn bundle(&self, id: BundleId) -> Result<Option<Vec<u8>>, ReadError> {
         let first = id.index.checked_mul(u64::from(TILE_WIDTH));
         let end = first.and_then(|first| first.checked_add(u64::from(id.width)));
         let (Some(first), Some(end)) = (first, end) else {
             return Ok(None);
         };
-        if !(1..=TILE_WIDTH).contains(&id.width) || end > self.head().checkpoint.size {
+        let head = self.head();
+        if !(1..=TILE_WIDTH).contains(&id.width) || end > head.checkpoint.size {
             return Ok(None);
         }
-        let entries = entry_range(self.engine(), self.inner.id, first..end).await?;
+        let entries = self.proven_entries(&head, first..end).await?;
         let encoded = bundle::encode(entries.iter().map(Vec::as_slice));
         encoded.map(Some).map_err(|_| ReadError::Bundle { path: id.path() })
     }
@@ -60,28 +61,55 @@ impl Log {
     /// The entry at `index`, `None` at or beyond the published size.
     ///
     /// # Errors
-    /// [`ReadError`] if the engine fails or the entry is missing.
+    /// [`ReadError`] if the engine fails, or the entry is missing or not the leaf that the tree has there.
     pub async fn entry(&self, index: u64) -> Result<Option<Vec<u8>>, ReadError> {
-        if index >= self.head().checkpoint.size {
+        let head = self.head();
+        if index >= head.checkpoint.size {
             return Ok(None);
         }
         let key = layout::entry_key(self.inner.id, index);
-        let entry = self.engine().get(Family::Entries, &key).await?;
-        entry.map(Some).ok_or(ReadError::Entry { index })
+        let entry = self.engine().get(Family::Entries, &key).await?.ok_or(ReadError::Entry { index })?;
+        self.leaves(&head, index..index + 1).await?.check(index, &entry)?;
+        Ok(Some(entry))
     }
 
     /// The entries of a range as far as the published tree has them, the first
     /// [`ENTRIES_READ_MAX`] at most.
     ///
     /// # Errors
-    /// [`ReadError`] if the engine fails or an entry is missing.
+    /// [`ReadError`] if the engine fails, or an entry is missing or not the leaf that the tree has there.
     pub async fn entries(&self, range: Range<u64>) -> Result<Vec<Vec<u8>>, ReadError> {
-        let end = range.end.min(self.head().checkpoint.size);
+        let head = self.head();
+        let end = range.end.min(head.checkpoint.size);
         let end = end.min(range.start.saturating_add(ENTRIES_READ_MAX));
         if range.start >= end {
             return Ok(Vec::new());
         }
-        entry_range(self.engine(), self.inner.id, range.start..end).await
+        self.proven_entries(&head, range.start..end).await
+    }
+
+    /// Reads entries of the tree of `head` and hashes them anew, so that one which was damaged or exchanged in the store is
+    /// never handed out. Off the async threads: they may have 16 MB.
+    async fn proven_entries(&self, head: &Head, range: Range<u64>) -> Result<Vec<Vec<u8>>, ReadError> {
+        let entries = entry_range(self.engine(), self.inner.id, range.clone()).await?;
+        let leaves = self.leaves(head, range.clone()).await?;
+        let checked = tokio::task::spawn_blocking(move || {
+            range.zip(&entries).try_for_each(|(index, entry)| leaves.check(index, entry))?;
+            Ok(entries)
+        });
+        checked.await.unwrap_or_else(|gone| Err(store::ReadError::Unavailable(gone.to_string()).into()))
+    }
+
+    /// The leaf hashes of a range of the tree of `head`.
+    async fn leaves(&self, head: &Head, range: Range<u64>) -> Result<Leaves, ReadError> {
+        let width = u64::from(TILE_WIDTH);
+        let first = range.start / width;
+        let tiles = (first..range.end.div_ceil(width)).map(|index| {
+            let rest = head.checkpoint.size - index * width;
+            Tile { level: 0, index, width: u16::try_from(rest.min(width)).unwrap_or(TILE_WIDTH) }
+        });
+        let hashes = self.tiles(head, tiles.collect()).await?.into_values().flatten().collect();
+        Ok(Leaves { first: first * width, hashes })
     }
 
     /// The index of the first entry with this leaf hash in the published tree, `None` if there is none.
@@ -154,6 +182,25 @@ impl Log {
 
     pub(crate) fn engine(&self) -> &dyn Engine {
         self.inner.engine.as_ref()
+    }
+}
+
+/// Leaf hashes of a tree, one after the other.
+struct Leaves {
+    /// The index of the first.
+    first: u64,
+    hashes: Vec<u8>,
+}
+
+impl Leaves {
+    /// Whether the entry is the leaf at `index`.
+    fn check(&self, index: u64, entry: &[u8]) -> Result<(), ReadError> {
+        let at = index.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
+        let hash = at.and_then(|at| self.hashes.as_chunks::<HASH_BYTES>().0.get(at));
+        if hash == Some(&tree::leaf_hash(entry).0) {
+            return Ok(());
+        }
+        Err(ReadError::Unproven { index })
     }
 }
 

@@ -161,7 +161,19 @@ async fn a_damaged_store_gives_errors_not_wrong_proofs() {
     batch.put(Family::Entries, layout::entry_key(LOG, 3), *b"changed");
     batch.delete(Family::Entries, layout::entry_key(LOG, 4));
     batch.delete(Family::Tiles, layout::tile_key(LOG, 0, 1));
+    // Another entry's bytes, each whole: one below a full tile, one at the right edge.
+    batch.put(Family::Entries, layout::entry_key(LOG, 20), entries[21].clone());
+    batch.put(Family::Entries, layout::entry_key(LOG, 599), entries[598].clone());
     engine.commit(&writer, batch).await.unwrap();
+    for (index, range) in [(20, 10..30), (599, 590..600)] {
+        let entry = log.entry(index).await;
+        assert!(matches!(entry, Err(ReadError::Unproven { index: found }) if found == index));
+        let entries = log.entries(range).await;
+        assert!(matches!(entries, Err(ReadError::Unproven { index: found }) if found == index));
+    }
+    let bundle = log.bundle(BundleId { index: 2, width: 88 }).await;
+    assert!(matches!(bundle, Err(ReadError::Unproven { index: 599 })));
+    assert!(log.bundle(BundleId { index: 2, width: 87 }).await.unwrap().is_some());
     let unproven = log.receipt(3).await.unwrap_err();
     assert!(matches!(unproven, ProofFailure::Read(ReadError::Unproven { index: 3 })));
     assert!(matches!(log.entry(4).await, Err(ReadError::Entry { index: 4 })));

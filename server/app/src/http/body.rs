@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::io::StreamReader;
 
 use super::problem::{Problem, Slug};
-use crate::limits::BODY_BYTES_MIN;
+use crate::limits::{BODY_BYTES_MIN, ROOM_WAIT_MAX};
 
 enum Encoding {
     Identity,
@@ -26,13 +26,16 @@ pub(crate) struct Room<'a> {
 }
 
 impl<'a> Room<'a> {
-    /// Waits for room for a small body.
+    /// Waits for room for a small body. Who finds none for a while comes again: a queue that only grows would make
+    /// everyone wait.
     ///
     /// # Errors
-    /// None while the server runs.
+    /// `queue-full`.
     pub(crate) async fn enter(all: &'a Semaphore) -> Result<Self, Problem> {
-        let held = all.acquire_many(permits(BODY_BYTES_MIN)).await.map_err(Problem::internal)?;
-        Ok(Self { all, held })
+        match tokio::time::timeout(ROOM_WAIT_MAX, all.acquire_many(permits(BODY_BYTES_MIN))).await {
+            Ok(held) => Ok(Self { all, held: held.map_err(Problem::internal)? }),
+            Err(_) => Err(full()),
+        }
     }
 
     /// Room for `bytes` at least, at once: to wait while holding some would be to wait for each other.
@@ -42,12 +45,14 @@ impl<'a> Room<'a> {
             return Ok(());
         }
         let more = permits(bytes.max(2 * held) - held);
-        let more = self.all.try_acquire_many(more).map_err(|_| {
-            Problem::new(Slug::QueueFull, "too many bytes of other requests are under way; send it again")
-        })?;
+        let more = self.all.try_acquire_many(more).map_err(|_| full())?;
         self.held.merge(more);
         Ok(())
     }
+}
+
+fn full() -> Problem {
+    Problem::new(Slug::QueueFull, "too many bytes of other requests are being received; send it again")
 }
 
 fn permits(bytes: usize) -> u32 {

@@ -1,0 +1,90 @@
+//! More than the server can hold, and its end while it is at work.
+
+use std::net::SocketAddr;
+
+use cairnlog_tests::{ADMIN_TOKEN, Server, http, web};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufStream};
+use tokio::net::TcpStream;
+
+use crate::world::World;
+
+/// All bodies at once and one body, of `server/app/src/limits.rs`.
+const BODIES_BYTES_MAX: usize = 256 << 20;
+const BODY_BYTES_MAX: usize = 16 << 20;
+
+/// A request whose body the server waits for.
+struct Begun(BufStream<TcpStream>);
+
+impl Begun {
+    /// Announces `length` bytes of lines, and returns when the server asks for them: it has made room.
+    async fn new(server: &Server, length: usize) -> Self {
+        let address: SocketAddr =
+            server.url().strip_prefix("http://").expect("plain HTTP").parse().expect("an address");
+        let mut stream = BufStream::new(TcpStream::connect(address).await.expect("it listens"));
+        let head = format!(
+            "POST /api/v1/logs/web/sources/portal/events HTTP/1.1\r\nhost: {address}\r\n\
+             authorization: Bearer {ADMIN_TOKEN}\r\ncontent-type: text/plain\r\ncontent-length: {length}\r\n\
+             expect: 100-continue\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        stream.flush().await.expect("sent");
+        let mut begun = Self(stream);
+        assert_eq!(begun.status().await, 100);
+        begun
+    }
+
+    /// Sends the body; the status of the answer.
+    async fn finish(mut self, body: &[u8]) -> u16 {
+        self.0.write_all(body).await.expect("sent");
+        self.0.flush().await.expect("sent");
+        self.status().await
+    }
+
+    /// Reads the head of an answer.
+    async fn status(&mut self) -> u16 {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(self.0.read_u8().await.expect("an answer"));
+        }
+        let head = String::from_utf8(head).expect("ASCII");
+        head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_finds_no_room_is_told_when_to_come_again() {
+    let mut world = World::start().await;
+    let mut begun = Vec::new();
+    for _ in 0..BODIES_BYTES_MAX / BODY_BYTES_MAX {
+        begun.push(Begun::new(&world.server, BODY_BYTES_MAX).await);
+    }
+    let late = world.server.request(reqwest::Method::POST, "/api/v1/logs/web/sources/portal/events");
+    let late =
+        late.header("content-type", "text/plain").body(web::lines(0, 1)).send().await.expect("an answer");
+    assert_eq!(late.headers()["retry-after"], "1");
+    http::problem(late, 429, "queue-full").await;
+    // What needs no room is answered as ever.
+    world.check().await.expect("served");
+    drop(begun);
+    while !world.write_once().await {
+        tokio::task::yield_now().await;
+    }
+    world.check_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sigterm_under_load_loses_nothing_that_was_acknowledged() {
+    let mut world = World::start().await;
+    let body = web::lines(0, 3);
+    for answers in [1, 20] {
+        let begun = Begun::new(&world.server, body.len()).await;
+        let size = world.check().await.expect("no fault");
+        world.write_and_terminate(answers).await;
+        // It listens no more, and waits for the request under way.
+        assert_eq!(begun.finish(body.as_bytes()).await, 201);
+        assert_eq!(world.server.end(), Some(0));
+        world.server.restart();
+        assert!(world.check().await.expect("no fault") >= size + 3, "the last answer was kept");
+    }
+    world.check_all().await;
+}
