@@ -24,13 +24,14 @@
 //! 1. [`hash`], [`b64`]: the two spellings of bytes. [`limits`]: every bound of the wire formats.
 //! 2. [`tree`]: leaf and node hashes, and the right edge that grows a tree. [`tile`], [`bundle`]: how a tree is cut
 //!    into immutable files.
-//! 3. [`proof`]: plans and their verification.
+//! 3. [`proof`]: plans and their verification. [`audit`]: a whole tree recomputed.
 //! 4. [`note`], [`checkpoint`], [`receipt`]: what is signed, and what a holder of an entry keeps. [`policy`]: whose
 //!    signatures are enough. [`witness`]: how they are asked for.
 //!    [`cose`]: the other form of a receipt.
 //! 5. [`path`], [`value`], [`event`]: what a record says. [`field`], [`raw`], [`entry`], [`name`]: how it is committed
 //!    to, and the bytes of a leaf.
 
+pub mod audit;
 pub mod b64;
 pub mod bundle;
 pub mod checkpoint;

@@ -4,6 +4,7 @@
 //! [`config`], [`state`], [`access`] and [`http`]; every other command is a client over HTTP.
 
 mod access;
+mod auditor;
 mod cli;
 mod config;
 mod demo;

@@ -26,6 +26,7 @@ use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use crate::access::{Grant, Role, TokenError, Tokens};
+use crate::auditor::{Auditor, Findings};
 use crate::config::Settings;
 use crate::http;
 use crate::http::cursor::Cursors;
@@ -81,6 +82,7 @@ pub(crate) struct Server {
     handle: Handle<SocketAddr>,
     serving: JoinHandle<std::io::Result<()>>,
     upkeep: JoinHandle<()>,
+    auditor: Auditor,
 }
 
 impl Server {
@@ -105,8 +107,9 @@ impl Server {
         server.http_builder().http1().header_read_timeout(HEADER_WAIT_MAX);
         let serving = tokio::spawn(server.serve(Doors::new(face, CONNECTIONS_MAX)));
         let upkeep = tokio::spawn(upkeep(app.metrics.clone()));
+        let auditor = Auditor::start(Arc::clone(&app));
         let (url, data) = (format!("http://{address}"), settings.data.clone());
-        Ok(Self { url, data, first_token, app, handle, serving, upkeep })
+        Ok(Self { url, data, first_token, app, handle, serving, upkeep, auditor })
     }
 
     /// The address, as a client is given it.
@@ -136,6 +139,7 @@ impl Server {
     pub(crate) async fn run_until(mut self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
         tokio::select! {
             ended = &mut self.serving => {
+                self.auditor.stop().await;
                 self.app.ledger.shutdown().await;
                 ended?.map_err(ServerError::Accept)
             }
@@ -148,6 +152,7 @@ impl Server {
         self.app.draining.store(true, Ordering::Relaxed);
         self.handle.graceful_shutdown(Some(DRAIN_WAIT_MAX));
         let served = self.serving.await;
+        self.auditor.stop().await;
         self.app.ledger.shutdown().await;
         self.upkeep.abort();
         served?.map_err(ServerError::Accept)
@@ -187,6 +192,7 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
         metrics,
         openapi,
         bodies: Arc::new(Semaphore::new(BODIES_BYTES_MAX)),
+        findings: Findings::default(),
         draining: AtomicBool::new(false),
     };
     Ok((Arc::new(app), routes, first_token))

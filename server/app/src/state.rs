@@ -11,6 +11,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 
 use crate::access::{Grant, Role, Tokens, no_log};
+use crate::auditor::Findings;
 use crate::http::auth::Visitor;
 use crate::http::cursor::Cursors;
 use crate::http::problem::Problem;
@@ -26,6 +27,8 @@ pub(crate) struct App {
     pub(crate) openapi: Bytes,
     /// One permit a byte of ingest bodies held at once.
     pub(crate) bodies: Arc<Semaphore>,
+    /// What the rolling audit has found.
+    pub(crate) findings: Findings,
     /// Set once a shutdown has begun.
     pub(crate) draining: AtomicBool,
 }

@@ -20,7 +20,7 @@
 //! 2. `registry`: the server's plugins. `pipeline`: a source's stages over a chunk of raw records.
 //! 3. `intake`: the way into the tree. `log`: one log, its sources and classes; `ingest`, `read` and `search` are what
 //!    it does all day, or `opaque`.
-//! 4. `ledger`: all logs of a server.
+//! 4. `ledger`: all logs of a server. `stored`: which they are, for who does not open them.
 
 mod aead;
 mod answer;
@@ -38,6 +38,7 @@ mod search;
 mod seen;
 mod source;
 mod stage;
+mod stored;
 mod task;
 
 pub mod class;
@@ -66,3 +67,4 @@ pub use read::{Kept, Record};
 pub use registry::PluginInfo;
 pub use search::{Found, Order, Position, Search};
 pub use source::{Policy, SourceInfo, SourceSpec, StageSpec};
+pub use stored::{StoredLog, stored_logs};

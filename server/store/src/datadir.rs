@@ -25,7 +25,8 @@ const KEYS: &str = "keys";
 #[derive(Debug)]
 pub struct DataDir {
     root: PathBuf,
-    _lock: File,
+    /// A copy that no server has opened yet has no lock file, and is read without one.
+    _lock: Option<File>,
 }
 
 /// Why a data directory was refused. Each is one line that says what to do.
@@ -48,6 +49,9 @@ pub enum DataDirError {
     /// It holds something else.
     #[error("{0} is not empty and no Cairnlog data directory; choose an empty or a new one")]
     NotOurs(PathBuf),
+    /// There is nothing of ours to be read.
+    #[error("{0} is no Cairnlog data directory: it has no file VERSION")]
+    NoDataDir(PathBuf),
     /// The directory of the keys is gone.
     #[error("{0} is missing; restore the keys from their backup, for without them no record opens")]
     MissingKeys(PathBuf),
@@ -87,6 +91,22 @@ impl DataDir {
         } else {
             create(path)?;
         }
+        Ok(Self { root: path.to_path_buf(), _lock: Some(lock) })
+    }
+
+    /// Opens the directory `path` to be read alone: nothing in it is created or changed. Others may read it at the same
+    /// time; a server may not open it meanwhile. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`DataDirError`]; [`DataDirError::Locked`] while a server uses it.
+    pub fn open_read_only(path: &Path) -> Result<Self, DataDirError> {
+        let version = path.join(VERSION);
+        if !version.try_exists().map_err(at(&version))? {
+            return Err(DataDirError::NoDataDir(path.to_path_buf()));
+        }
+        let lock = lock_shared(path)?;
+        check_version(path)?;
+        check_parts(path)?;
         Ok(Self { root: path.to_path_buf(), _lock: lock })
     }
 
@@ -139,6 +159,21 @@ fn lock(path: &Path) -> Result<File, DataDirError> {
         .map_err(at(&file))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(DataDirError::Locked(path.to_path_buf())),
+        Err(TryLockError::Error(source)) => Err(DataDirError::Io { path: file, source }),
+    }
+}
+
+/// A server creates the file before it touches anything else, so where there is none nobody is at work.
+fn lock_shared(path: &Path) -> Result<Option<File>, DataDirError> {
+    let file = path.join(LOCK);
+    let lock = match File::open(&file) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(DataDirError::Io { path: file, source }),
+    };
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(Some(lock)),
         Err(TryLockError::WouldBlock) => Err(DataDirError::Locked(path.to_path_buf())),
         Err(TryLockError::Error(source)) => Err(DataDirError::Io { path: file, source }),
     }

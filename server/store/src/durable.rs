@@ -11,8 +11,13 @@ use zeroize::Zeroizing;
 ///
 /// A crash leaves the old file or the new one, and perhaps a `.tmp` beside it that the next write replaces. When this
 /// fails, either may be there.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension("tmp");
+///
+/// # Errors
+/// As the file system refuses.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let temporary = PathBuf::from(temporary);
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
@@ -21,7 +26,10 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Creates the directory `path`, open to its owner alone, and those above it that are missing.
-pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// As the file system refuses.
+pub fn create_dir(path: &Path) -> io::Result<()> {
     let missing: Vec<&Path> =
         path.ancestors().filter(|dir| !dir.as_os_str().is_empty()).take_while(|dir| !dir.exists()).collect();
     for dir in missing.into_iter().rev() {
@@ -32,13 +40,19 @@ pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
 }
 
 /// Makes what was renamed into or created in the directory of `path` durable.
-pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// As the file system refuses.
+pub fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     File::open(parent.map_or_else(|| PathBuf::from("."), Path::to_path_buf))?.sync_all()
 }
 
 /// Reads a text file of at most `max` bytes.
-pub(crate) fn read(path: &Path, max: u64) -> io::Result<Zeroizing<String>> {
+///
+/// # Errors
+/// As the file system refuses; [`io::ErrorKind::FileTooLarge`] if there are more.
+pub fn read(path: &Path, max: u64) -> io::Result<Zeroizing<String>> {
     let file = File::open(path)?;
     let bytes = file.metadata()?.len();
     if bytes > max {

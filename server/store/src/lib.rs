@@ -12,14 +12,14 @@
 //! 2. [`family`] and [`layout`]: the one page of key layout.
 //! 3. [`batch`] and [`engine`]: the trait and its words.
 //! 4. [`memory`], [`rocks`]: the engines. [`faulty`]: a wrapper that fails when told to, for the tests of those above.
-//! 5. [`datadir`] and [`secrets`]: the directory on disk, its lock, and the keys kept beside the engine.
+//! 5. [`durable`], [`datadir`] and [`secrets`]: the directory on disk, its lock, and the keys kept beside the engine.
 //!    [`kept`]: the newest tree heads, outside the store.
 //!
 //! The engines know nothing of logs, trees or records: values are bytes to them.
 
 pub mod batch;
 pub mod datadir;
-mod durable;
+pub mod durable;
 pub mod engine;
 pub mod family;
 pub mod faulty;

@@ -28,6 +28,9 @@ const OP_OVERHEAD_BYTES: usize = 16;
 /// What every commit answers after one whose outcome is unknown.
 const STOPPED: &str = "an earlier write failed and its outcome is unknown; restart the server";
 
+/// What a claim of a database that is open to be read alone answers.
+const READ_ONLY: &str = "it was opened to be read alone";
+
 /// A `RocksDB` database as an engine. Cheap to share behind an `Arc`.
 pub struct RocksEngine {
     inner: Arc<Inner>,
@@ -42,6 +45,8 @@ struct Inner {
     /// itself; either way a later commit must not land before the earlier one's outcome has been read back from disk,
     /// which only opening the database anew does.
     stopped: AtomicBool,
+    /// Opened to be read alone: there is no claim, so no commit either.
+    read_only: bool,
 }
 
 /// Why a database was not opened.
@@ -68,7 +73,27 @@ impl RocksEngine {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let (options, families) = tuning::options();
         let db = DB::open_cf_descriptors(&options, path, families).map_err(open_error)?;
-        let inner = Inner { db, writer: RwLock::new(None), stopped: AtomicBool::new(false) };
+        let inner =
+            Inner { db, writer: RwLock::new(None), stopped: AtomicBool::new(false), read_only: false };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Opens the database in the directory `path` to be read alone: nothing is created, repaired or written, the
+    /// write-ahead log is replayed into memory, and every claim is refused. Blocks as [`RocksEngine::open`] does.
+    ///
+    /// The caller holds the data directory's lock: what another process writes meanwhile is not seen.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_read_only(path: &Path) -> Result<Self, OpenError> {
+        let (mut options, families) = tuning::options();
+        options.create_if_missing(false);
+        options.create_missing_column_families(false);
+        // A directory that an earlier version wrote may lack a family; its rows are absent then.
+        let present = DB::list_cf(&options, path).map_err(open_error)?;
+        let families = families.into_iter().filter(|family| present.iter().any(|name| name == family.name()));
+        let db = DB::open_cf_descriptors_read_only(&options, path, families, false).map_err(open_error)?;
+        let inner = Inner { db, writer: RwLock::new(None), stopped: AtomicBool::new(false), read_only: true };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -88,6 +113,9 @@ impl Engine for RocksEngine {
             let mut current = inner.writer.write().unwrap_or_else(PoisonError::into_inner);
             if inner.stopped.load(Ordering::Acquire) {
                 return Err(ReadError::Unavailable(STOPPED.into()));
+            }
+            if inner.read_only {
+                return Err(ReadError::Unavailable(READ_ONLY.into()));
             }
             let writer = Writer::next();
             *current = Some(writer.clone());

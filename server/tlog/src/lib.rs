@@ -17,6 +17,7 @@
 //! Reads see the published head and nothing beyond it. What is partial at the right edge is served from
 //! memory, and narrower forms of full tiles by cutting them, so nothing partial is ever written.
 
+pub mod check;
 mod commit;
 mod edge;
 mod error;

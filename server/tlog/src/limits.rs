@@ -58,3 +58,6 @@ pub(crate) const LEAF_OVERHEAD_BYTES: usize = 192;
 /// Bytes that a batch may hold besides what its leaves account for: a tile at each of eight levels, the
 /// lookup rows of 255 earlier leaves and the head, rounded up.
 pub(crate) const BATCH_OVERHEAD_BYTES: usize = 128 * 1024;
+
+/// Lookup rows that a check reads at a time: they are keys alone, of 20 bytes.
+pub(crate) const CHECK_SCAN_ROWS: usize = 4_096;

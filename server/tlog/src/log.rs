@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use crate::{
+    check::Check,
     commit::{self, Prepared},
     error::{AppendError, HeadError, OpenError, StopReason},
     head::Head,
@@ -286,6 +287,12 @@ impl Log {
     #[must_use]
     pub fn watch_head(&self) -> watch::Receiver<Arc<Head>> {
         self.inner.heads.clone()
+    }
+
+    /// A check of all that is stored below the published head.
+    #[must_use]
+    pub fn check(&self) -> Check {
+        Check::new(Arc::clone(&self.inner.engine), self.inner.id, &self.head().checkpoint, Vec::new())
     }
 
     /// Why the log takes no more submissions, if so. Reads still work.

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod files;
+mod fsck;
+mod monitor;
 mod site;
 
 use std::collections::BTreeMap;

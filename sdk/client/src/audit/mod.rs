@@ -4,11 +4,7 @@
 //! tile and the signed root agree, and if not, what was altered first. [`Verifier::audit`](crate::Verifier::audit) feeds
 //! it from a log.
 
-mod fault;
-mod recompute;
-
 pub(crate) mod run;
 
-pub use fault::{Difference, Fault};
-pub use recompute::{Need, Recompute};
+pub use cairnlog_verify::audit::{Difference, Fault, Need, Recompute};
 pub use run::{Audit, Progress, Verdict};

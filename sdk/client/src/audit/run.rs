@@ -7,8 +7,7 @@ use cairnlog_verify::checkpoint::Checkpoint;
 use cairnlog_verify::tile::{BundleId, Tile};
 use futures_util::{StreamExt, stream};
 
-use super::fault::Fault;
-use super::recompute::{Need, Recompute};
+use super::{Fault, Need, Recompute};
 use crate::error::Error;
 use crate::limits;
 use crate::tiles::TileLog;

@@ -25,3 +25,6 @@ pub(super) const SEARCH_PAGE_MAX: u32 = crate::limits::PAGE_ROWS_MAX;
 
 /// Bytes of a config or a file of signing keys.
 pub(super) const SMALL_FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Seconds between two looks of a monitor if `--interval` does not say.
+pub(super) const MONITOR_INTERVAL_SECS: u64 = 60;

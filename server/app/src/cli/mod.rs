@@ -1,14 +1,16 @@
 //! The command line: parses, runs one command, and ends with a stable exit code.
 //!
-//! Only `serve` and `demo` open a data directory; every other command is a client over HTTP, or reads files.
+//! Only `serve`, `demo` and, to read it, `fsck` open a data directory; every other command is a client over HTTP, or reads files.
 
 pub(crate) mod batch;
 mod classes;
 mod connect;
 mod exit;
+mod fsck;
 mod ingest;
 mod limits;
 mod logs;
+mod monitor;
 pub(crate) mod output;
 mod plugins;
 mod proofs;
@@ -85,6 +87,10 @@ enum Command {
     /// Check receipts and whole logs against a log's public key.
     #[command(subcommand)]
     Verify(verify::Command),
+    /// Recompute everything that a data directory holds, or a log serves, against the signed tree heads.
+    Fsck(fsck::Args),
+    /// Follow a log and check each new tree head against the last.
+    Monitor(monitor::Args),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -130,6 +136,8 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Show(args) => records::show(args).await,
         Command::Prove(args) => proofs::prove(args).await,
         Command::Verify(command) => verify::run(command).await,
+        Command::Fsck(args) => fsck::run(args).await,
+        Command::Monitor(args) => monitor::run(args).await,
         Command::Completions { shell } => {
             // clap_complete panics where it can't write.
             let mut script = Vec::new();
@@ -170,6 +178,11 @@ mod tests {
             "cairnlog show x",
             "cairnlog verify log http://h/logs/l",
             "cairnlog token create ci",
+            "cairnlog fsck",
+            "cairnlog fsck http://h/logs/l",
+            "cairnlog fsck --data d http://h/logs/l --key k",
+            "cairnlog monitor http://h/logs/l --key k",
+            "cairnlog monitor http://h/logs/l --key k --state f --interval 0",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

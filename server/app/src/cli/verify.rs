@@ -61,7 +61,7 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
     }
 }
 
-fn parse_key(key: &str) -> Result<VerifierKey, Failure> {
+pub(super) fn parse_key(key: &str) -> Result<VerifierKey, Failure> {
     key.trim().parse().map_err(|error| Failure::usage(format!("--key is no verifier key: {error}")))
 }
 
@@ -114,7 +114,7 @@ fn kind(entry: &[u8]) -> Option<&'static str> {
     Entry::parse(entry).ok().map(|entry| entry.kind())
 }
 
-async fn verify_log(url: &str, key: &str, output: Output) -> Result<Exit, Failure> {
+pub(super) async fn verify_log(url: &str, key: &str, output: Output) -> Result<Exit, Failure> {
     let verifier = Verifier::new(TileLog::new(url, None)?, parse_key(key)?);
     let head = verifier.checkpoint().await?.checkpoint;
     let bar = progress(head.size);
@@ -131,7 +131,7 @@ async fn verify_log(url: &str, key: &str, output: Output) -> Result<Exit, Failur
     Ok(exit)
 }
 
-fn progress(entries: u64) -> ProgressBar {
+pub(super) fn progress(entries: u64) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
@@ -149,6 +149,16 @@ fn judge(verdict: &Verdict) -> (Exit, String) {
             (Exit::Incomplete, format!("incomplete: the log has no {resource}"))
         }
         Verdict::CannotTell(error) => (Exit::CannotTell, format!("cannot tell: {error}")),
+    }
+}
+
+/// A verdict as programs read it.
+pub(super) fn verdict_word(exit: Exit) -> &'static str {
+    match exit {
+        Exit::Good => "good",
+        Exit::Incomplete => "incomplete",
+        Exit::CannotTell | Exit::Usage => "cannot-tell",
+        Exit::Refused => "tampered",
     }
 }
 
@@ -175,14 +185,8 @@ impl Shown for Judged<'_> {
     }
 
     fn json(&self) -> Value {
-        let verdict = match self.exit {
-            Exit::Good => "good",
-            Exit::Incomplete => "incomplete",
-            Exit::CannotTell | Exit::Usage => "cannot-tell",
-            Exit::Refused => "tampered",
-        };
         json!({
-            "verdict": verdict,
+            "verdict": verdict_word(self.exit),
             "detail": self.words,
             "origin": self.head.origin,
             "tree_size": self.head.size,

@@ -18,12 +18,17 @@ pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Whether every log takes writes.
+/// Whether every log takes writes and the rolling audit has found nothing wrong.
 #[utoipa::path(get, path = "/readyz", tag = "operations",
     responses((status = 200, description = "every log takes writes", body = String), (status = 503, description = "why not", body = super::problem::Document)))]
 pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
     if app.draining() {
         return Err(Problem::new(Slug::Starting, "the server is shutting down"));
+    }
+    if let Some((log, words)) = app.findings.first() {
+        let detail =
+            format!("log {log} is damaged: {words}; stop the server and restore the log from a backup");
+        return Err(Problem::new(Slug::ReadOnly, detail));
     }
     match app.ledger.stopped() {
         None => Ok("ready\n"),

@@ -2,13 +2,12 @@
 
 use std::collections::VecDeque;
 
-use cairnlog_verify::Hash;
-use cairnlog_verify::bundle;
-use cairnlog_verify::checkpoint::Checkpoint;
-use cairnlog_verify::tile::{BundleId, TILE_WIDTH, Tile};
-use cairnlog_verify::tree::{CompactRange, leaf_hash};
-
 use super::fault::{Difference, Fault};
+use crate::Hash;
+use crate::bundle;
+use crate::checkpoint::Checkpoint;
+use crate::tile::{BundleId, TILE_WIDTH, Tile};
+use crate::tree::{CompactRange, leaf_hash};
 
 /// Tree levels in a tile level (C2SP tlog-tiles: a tile is 8 levels high).
 const TILE_HEIGHT: u8 = 8;
@@ -40,6 +39,9 @@ pub struct Recompute {
     from_tiles: Tree,
     /// Tiles above level 0 whose hashes are all computed and which have not been fed yet.
     due: VecDeque<Tile>,
+    /// Smaller trees that were signed as well, by size.
+    earlier: Vec<Checkpoint>,
+    forked: Option<Fault>,
     record: Option<Difference>,
     upper_against_entries: Option<Difference>,
 }
@@ -54,9 +56,19 @@ impl Recompute {
             from_entries: Tree::default(),
             from_tiles: Tree::default(),
             due: VecDeque::new(),
+            earlier: Vec::new(),
+            forked: None,
             record: None,
             upper_against_entries: None,
         }
+    }
+
+    /// The same, and that the tree began as another signed checkpoint says. One that is larger is passed over, for the
+    /// records can't say anything about it.
+    #[must_use]
+    pub fn with_earlier(mut self, checkpoint: Checkpoint) -> Self {
+        self.earlier.push(checkpoint);
+        self
     }
 
     /// What to feed next; `None` when all is in.
@@ -93,15 +105,28 @@ impl Recompute {
         let Some(Need::Leaves { bundle: id, tile: at }) = self.need() else {
             return Err(Fault::OutOfOrder);
         };
-        let entries = decoded(id, bundle)?;
-        let hashes = hashes(at, tile)?;
-        for ((position, entry), served) in (0..).zip(entries).zip(hashes) {
-            let leaf = leaf_hash(entry);
+        let leaves: Vec<Hash> = decoded(id, bundle)?.into_iter().map(leaf_hash).collect();
+        self.leaf_hashes(&leaves, hashes(at, tile)?)
+    }
+
+    /// Takes the same as [`Recompute::leaves`], hashed already: the leaf hashes of the entries, and those of the tile.
+    ///
+    /// # Errors
+    /// [`Fault::OutOfOrder`] if something else was asked for, or more or fewer.
+    pub fn leaf_hashes(&mut self, leaves: &[Hash], tile: Vec<Hash>) -> Result<(), Fault> {
+        let Some(Need::Leaves { tile: at, .. }) = self.need() else {
+            return Err(Fault::OutOfOrder);
+        };
+        if leaves.len() != usize::from(at.width) || tile.len() != leaves.len() {
+            return Err(Fault::OutOfOrder);
+        }
+        for ((position, leaf), served) in (0..).zip(leaves.iter().copied()).zip(tile) {
             if leaf != served && self.record.is_none() {
                 self.record = Some(Difference { tile: at, position });
             }
             self.from_entries.push(leaf);
             self.from_tiles.push(served);
+            self.compare_earlier();
         }
         self.make_due();
         Ok(())
@@ -114,7 +139,7 @@ impl Recompute {
     /// asked for.
     pub fn tile(&mut self, tile: &[u8]) -> Result<(), Fault> {
         let at = *self.due.front().ok_or(Fault::OutOfOrder)?;
-        let served = hashes(at, tile)?;
+        let served = hashes(at, tile)?.into_iter();
         let computed = self.from_entries.take(at.level);
         self.from_tiles.take(at.level);
         self.due.pop_front();
@@ -137,10 +162,20 @@ impl Recompute {
         let entries_hold = recomputed == self.root;
         let tiles_hold = self.from_tiles.range.root() == self.root;
         match (self.record, self.first_difference()) {
-            (_, None) if entries_hold => Ok(()),
+            (_, None) if entries_hold => self.forked.map_or(Ok(()), Err),
             (_, Some(difference)) if entries_hold => Err(Fault::Tile(difference)),
             (Some(record), _) if tiles_hold => Err(Fault::Record { index: record.entries().start }),
             (_, first) => Err(Fault::Root { recomputed, signed: self.root, first }),
+        }
+    }
+
+    fn compare_earlier(&mut self) {
+        let size = self.from_entries.range.size();
+        for other in self.earlier.iter().filter(|other| other.size == size) {
+            let recomputed = self.from_entries.range.root();
+            if recomputed != other.root && self.forked.is_none() {
+                self.forked = Some(Fault::Earlier { size, recomputed, signed: other.root });
+            }
         }
     }
 
@@ -204,11 +239,11 @@ fn decoded(id: BundleId, bytes: &[u8]) -> Result<Vec<&[u8]>, Fault> {
     Ok(entries)
 }
 
-fn hashes(tile: Tile, bytes: &[u8]) -> Result<impl Iterator<Item = Hash>, Fault> {
+fn hashes(tile: Tile, bytes: &[u8]) -> Result<Vec<Hash>, Fault> {
     let (hashes, rest) = bytes.as_chunks::<32>();
     if hashes.len() != usize::from(tile.width) || !rest.is_empty() {
         let reason = format!("it holds {} bytes instead of {}", bytes.len(), usize::from(tile.width) * 32);
         return Err(Fault::Malformed { path: tile.path(), reason });
     }
-    Ok(hashes.iter().map(|hash| Hash(*hash)))
+    Ok(hashes.iter().map(|hash| Hash(*hash)).collect())
 }

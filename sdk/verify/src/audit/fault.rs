@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use cairnlog_verify::Hash;
-use cairnlog_verify::tile::{TILE_WIDTH, Tile};
+use crate::Hash;
+use crate::tile::{TILE_WIDTH, Tile};
 
 /// Where a tile, as served, and the hash computed from below it part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,9 @@ impl Difference {
         first..first.saturating_add(span)
     }
 
-    fn words(&self) -> String {
+    /// The same in words.
+    #[must_use]
+    pub fn words(&self) -> String {
         let Range { start, end } = self.entries();
         let path = self.tile.path();
         if self.tile.level == 0 {
@@ -58,6 +60,19 @@ pub enum Fault {
         signed: Hash,
         /// The first place where records and tiles part, if they do.
         first: Option<Difference>,
+    },
+    /// The records do lead to the signed root, but not by way of a smaller tree that was signed as well: its signature and
+    /// the larger one's contradict each other.
+    #[error(
+        "the records give the root {recomputed} at size {size}, where another signed tree head has {signed}"
+    )]
+    Earlier {
+        /// The size of the smaller tree.
+        size: u64,
+        /// The root of that size that the records give.
+        recomputed: Hash,
+        /// The root that was signed.
+        signed: Hash,
     },
     /// Records and tiles part, and something missing keeps from telling which of them was altered.
     #[error("{}, and without what is missing it is open which of them was altered", .0.words())]
