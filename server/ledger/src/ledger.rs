@@ -361,7 +361,8 @@ impl Ledger {
             );
         }
         // Anyone may ask, and not everyone may know of a private log.
-        let name = |log: &Log| if log.is_private() { "a log".to_owned() } else { format!("log {}", log.name()) };
+        let name =
+            |log: &Log| if log.is_private() { "a log".to_owned() } else { format!("log {}", log.name()) };
         let stopped = |log: &Arc<Log>| Some((name(log), log.tree().stopped()?));
         let (name, reason) = self.logs().iter().find_map(stopped)?;
         Some(format!("{name} takes no writes: {reason}"))

@@ -104,11 +104,14 @@ impl Log {
     async fn leaves(&self, head: &Head, range: Range<u64>) -> Result<Leaves, ReadError> {
         let width = u64::from(TILE_WIDTH);
         let first = range.start / width;
-        let tiles = (first..range.end.div_ceil(width)).map(|index| {
+        let tile = |index| {
             let rest = head.checkpoint.size - index * width;
             Tile { level: 0, index, width: u16::try_from(rest.min(width)).unwrap_or(TILE_WIDTH) }
-        });
-        let hashes = self.tiles(head, tiles.collect()).await?.into_values().flatten().collect();
+        };
+        let tiles: Vec<Tile> = (first..range.end.div_ceil(width)).map(tile).collect();
+        let found = self.tiles(head, tiles.clone()).await?;
+        let bytes = tiles.iter().filter_map(|tile| found.get(*tile)).flat_map(KeptTile::bytes);
+        let hashes = bytes.copied().collect();
         Ok(Leaves { first: first * width, hashes })
     }
 

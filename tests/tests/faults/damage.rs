@@ -158,9 +158,11 @@ async fn a_store_without_its_files_is_refused() {
     let (db, whole) = (world.server.data().join("db"), world.server.aside());
     copy(&db, &whole);
     std::fs::remove_dir_all(&db).expect("a directory of the test's own");
-    check_named(&world, &start(&mut world).await, "no directory");
+    let end = start(&mut world).await;
+    check_named(&world, &end, "no directory");
     std::fs::create_dir(&db).expect("a directory of the test's own");
-    check_named(&world, &start(&mut world).await, "an empty directory");
+    let end = start(&mut world).await;
+    check_named(&world, &end, "an empty directory");
     for (kind, is) in [
         ("SST", is_sst as fn(&str) -> bool),
         ("MANIFEST", is_manifest),
@@ -169,7 +171,8 @@ async fn a_store_without_its_files_is_refused() {
         copy(&whole, &db);
         let path = files(&world, is).pop().expect("a file of that kind");
         std::fs::remove_file(path).expect("a file of the test's own");
-        check_named(&world, &start(&mut world).await, kind);
+        let end = start(&mut world).await;
+        check_named(&world, &end, kind);
     }
 }
 

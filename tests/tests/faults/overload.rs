@@ -33,10 +33,15 @@ impl Begun {
         begun
     }
 
-    /// Sends the body; the status of the answer.
-    async fn finish(mut self, body: &[u8]) -> u16 {
-        self.0.write_all(body).await.expect("sent");
+    /// Sends a part of the body.
+    async fn send(&mut self, part: &[u8]) {
+        self.0.write_all(part).await.expect("sent");
         self.0.flush().await.expect("sent");
+    }
+
+    /// Sends the rest of the body; the status of the answer.
+    async fn finish(mut self, body: &[u8]) -> u16 {
+        self.send(body).await;
         self.status().await
     }
 
@@ -56,8 +61,13 @@ async fn who_finds_no_room_is_told_when_to_come_again() {
     let mut world = World::start().await;
     let mut begun = Vec::new();
     for _ in 0..BODIES_BYTES_MAX / BODY_BYTES_MAX {
-        begun.push(Begun::new(&world.server, BODY_BYTES_MAX).await);
+        let mut one = Begun::new(&world.server, BODY_BYTES_MAX).await;
+        // Room doubles as a body arrives, so that one byte more than half a body has the room of a whole one.
+        one.send(&vec![b'a'; BODY_BYTES_MAX / 2 + 1]).await;
+        begun.push(one);
     }
+    // Until the server has taken in what was sent.
+    while world.write_once().await {}
     let late = world.server.request(reqwest::Method::POST, "/api/v1/logs/web/sources/portal/events");
     let late =
         late.header("content-type", "text/plain").body(web::lines(0, 1)).send().await.expect("an answer");
