@@ -69,8 +69,16 @@ fn what_was_made_is_found_again() {
 
 #[test]
 fn files_written_by_another_implementation_open() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/keys-v1");
-    let keys = LogKeys::open(&dir, ORIGIN).unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/keys-v1");
+    let dir = tempfile::tempdir().unwrap();
+    for file in fs::read_dir(fixture).unwrap() {
+        let file = file.unwrap();
+        let own = dir.path().join(file.file_name());
+        fs::copy(file.path(), &own).unwrap();
+        // A checkout knows no permissions but "executable".
+        fs::set_permissions(&own, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let keys = LogKeys::open(dir.path(), ORIGIN).unwrap();
     let found = [
         ("key page:2", *keys.page(2).unwrap().as_bytes()),
         ("key page:10", *keys.page(10).unwrap().as_bytes()),

@@ -194,13 +194,16 @@ impl Check {
     }
 
     /// The damage that this walk has met, judged from what stands around it instead of from the root, for a walk that
-    /// does not wait for its end: the tile above knows what the hashes of the tile give.
+    /// does not wait for its end: the tile above knows what the hashes of the tile give. Where that tile is not full, and
+    /// so not stored, the end of the walk is near, and [`Check::finish`] tells.
     ///
     /// # Errors
-    /// [`Damage`]. Where the tile above can't settle it, both record and tile are named.
+    /// [`Damage`].
     pub async fn so_far(&self) -> Result<(), Damage> {
-        if let Some(difference) = self.recompute.first_difference() {
-            return Err(self.settle(difference).await.unwrap_or(Fault::Disagree(difference)).into());
+        if let Some(difference) = self.recompute.first_difference()
+            && let Some(fault) = self.settle(difference).await
+        {
+            return Err(fault.into());
         }
         self.no_lookup.map_or(Ok(()), |index| Err(Damage::NoLookup { index }))
     }

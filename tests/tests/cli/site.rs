@@ -1,5 +1,6 @@
 //! Commands, and a server for them to talk to.
 
+use std::ops::Range;
 use std::process::{Command, Stdio};
 
 use cairnlog_tests::{ADMIN_TOKEN, Server, paths, web};
@@ -68,6 +69,15 @@ impl Site {
         let mut arguments = vec!["plugin", "push"];
         arguments.extend(files.iter().map(String::as_str));
         assert_eq!(self.run(&arguments).code, Some(0), "run `make plugins` first");
+    }
+
+    /// Adds a short entry for each of the numbers to the opaque log `hr`.
+    pub(crate) async fn add(&self, numbers: Range<u64>) {
+        let entry = |number: u64| [&[0, 8], &number.to_be_bytes()[..]].concat();
+        let body: Vec<u8> = numbers.flat_map(entry).collect();
+        let request = self.server.request(reqwest::Method::POST, "/api/v1/logs/hr/entries");
+        let request = request.header("content-type", "application/octet-stream").body(body);
+        assert_eq!(request.send().await.unwrap().status(), 201);
     }
 
     /// Runs a command against the server, with JSON on stdout.

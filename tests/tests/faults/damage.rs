@@ -81,12 +81,17 @@ fn files(world: &World, is: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     files
 }
 
+/// A kind of file of the store: what it is called, and whether a name is of that kind.
+type Kind = (&'static str, fn(&str) -> bool);
+
+const KINDS: [Kind; 3] = [("SST", is_sst), ("WAL", is_wal), ("MANIFEST", is_manifest)];
+
 fn is_sst(name: &str) -> bool {
-    name.ends_with(".sst")
+    Path::new(name).extension().is_some_and(|extension| extension == "sst")
 }
 
 fn is_wal(name: &str) -> bool {
-    name.ends_with(".log")
+    Path::new(name).extension().is_some_and(|extension| extension == "log")
 }
 
 fn is_manifest(name: &str) -> bool {
@@ -99,9 +104,8 @@ async fn a_flipped_bit_is_refused_or_harms_nothing() {
     let mut world = stopped().await;
     let (db, whole) = (world.server.data().join("db"), world.server.aside());
     copy(&db, &whole);
-    let kinds: [(&str, fn(&str) -> bool); 3] = [("SST", is_sst), ("WAL", is_wal), ("MANIFEST", is_manifest)];
     let mut noticed = 0;
-    for (kind, is) in kinds {
+    for (kind, is) in KINDS {
         for turn in 0..4 {
             copy(&whole, &db);
             let files = files(&world, is);
@@ -134,8 +138,7 @@ async fn a_truncated_file_is_refused_and_named() {
     let mut world = stopped().await;
     let (db, whole) = (world.server.data().join("db"), world.server.aside());
     copy(&db, &whole);
-    let kinds: [(&str, fn(&str) -> bool); 3] = [("SST", is_sst), ("WAL", is_wal), ("MANIFEST", is_manifest)];
-    for (kind, is) in kinds {
+    for (kind, is) in KINDS {
         copy(&whole, &db);
         let path = files(&world, is).pop().expect("a file of that kind");
         let length = std::fs::metadata(&path).expect("a file").len();
@@ -163,11 +166,9 @@ async fn a_store_without_its_files_is_refused() {
     std::fs::create_dir(&db).expect("a directory of the test's own");
     let end = start(&mut world).await;
     check_named(&world, &end, "an empty directory");
-    for (kind, is) in [
-        ("SST", is_sst as fn(&str) -> bool),
-        ("MANIFEST", is_manifest),
-        ("CURRENT", |name| name == "CURRENT"),
-    ] {
+    let needed: [Kind; 3] =
+        [("SST", is_sst), ("MANIFEST", is_manifest), ("CURRENT", |name| name == "CURRENT")];
+    for (kind, is) in needed {
         copy(&whole, &db);
         let path = files(&world, is).pop().expect("a file of that kind");
         std::fs::remove_file(path).expect("a file of the test's own");

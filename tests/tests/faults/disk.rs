@@ -127,16 +127,13 @@ async fn create(fault: Fault) -> Report {
     let report = server.aside();
     server.set_env(fault.env(server.data(), &report));
     let new = NewLog::new("new");
-    let created = match server.try_restart() {
-        Err(refusal) => {
-            assert!(Report::read(&report).done > 0, "{fault:?}: {refusal:?}");
-            None
-        }
-        Ok(()) => {
-            let created = server.client().create_log(&new).await;
-            server.kill();
-            created.ok()
-        }
+    let created = if let Err(refusal) = server.try_restart() {
+        assert!(Report::read(&report).done > 0, "{fault:?}: {refusal:?}");
+        None
+    } else {
+        let created = server.client().create_log(&new).await;
+        server.kill();
+        created.ok()
     };
     server.set_env(Vec::new());
     server.restart();

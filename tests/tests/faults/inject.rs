@@ -115,12 +115,12 @@ fn library() -> &'static Path {
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let (own, shared) = (dir.join(format!("inject-{}.so", std::process::id())), dir.join("inject.so"));
         let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-        let compiled = Command::new(compiler)
+        let status = Command::new(compiler)
             .args(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-pthread", "-o"])
             .args([&own, &source])
             .status()
             .expect("a C compiler, `cc` or $CC");
-        assert!(compiled.success());
+        assert!(status.success());
         std::fs::rename(own, &shared).expect("a directory of the build's own");
         shared
     })

@@ -76,9 +76,9 @@ impl Monitor {
     pub(crate) async fn observe(&mut self, server: &Server) -> Result<u64, Alarm> {
         let head = self.open(&self.file(server, "checkpoint").await?);
         let newest = self.heads.last_key_value().map(|(size, root)| (*size, *root));
-        let had = newest.map_or(0, |(size, _)| size);
-        if head.size < had {
-            return Err(Alarm::RolledBack { had, now: head.size });
+        let before = newest.map_or(0, |(size, _)| size);
+        if head.size < before {
+            return Err(Alarm::RolledBack { had: before, now: head.size });
         }
         self.saw(&head)?;
         self.read_on(server, head.size).await?;

@@ -66,8 +66,8 @@ async fn who_finds_no_room_is_told_when_to_come_again() {
         one.send(&vec![b'a'; BODY_BYTES_MAX / 2 + 1]).await;
         begun.push(one);
     }
-    // Until the server has taken in what was sent.
-    while world.write_once().await {}
+    let full = format!("cairnlog_bodies_bytes {BODIES_BYTES_MAX}\n");
+    while !world.metrics().await.contains(&full) {}
     let late = world.server.request(reqwest::Method::POST, "/api/v1/logs/web/sources/portal/events");
     let late =
         late.header("content-type", "text/plain").body(web::lines(0, 1)).send().await.expect("an answer");

@@ -111,6 +111,12 @@ impl World {
         send(&self.log(), &self.said, 3).await
     }
 
+    /// What the server says of itself to Prometheus.
+    pub(crate) async fn metrics(&self) -> String {
+        let answer = self.server.get("/metrics").send().await.expect("an answer");
+        answer.text().await.expect("text")
+    }
+
     /// Everything that was ever promised holds now.
     pub(crate) async fn check(&mut self) -> Result<u64, Alarm> {
         let notes = std::mem::take(&mut *self.said.notes.lock().unwrap_or_else(PoisonError::into_inner));

@@ -10,6 +10,7 @@ use super::auth::Caller;
 use super::extract::{Nothing, Query};
 use super::problem::{Problem, Slug};
 use crate::access::Role;
+use crate::limits::BODIES_BYTES_MAX;
 use crate::state::App;
 
 /// Whether the process answers.
@@ -44,10 +45,14 @@ pub(crate) async fn metrics(
     Caller(caller): Caller,
 ) -> Result<Response, Problem> {
     caller.require(Role::Admin, None)?;
-    for log in app.ledger.logs() {
-        let size = log.tree().head().checkpoint.size;
-        #[allow(clippy::cast_precision_loss, reason = "a gauge is a float; 2^53 entries are far off")]
-        ::metrics::gauge!("cairnlog_tree_size", "log" => log.info().name).set(size as f64);
+    #[allow(clippy::cast_precision_loss, reason = "a gauge is a float; 2^53 entries or bytes are far off")]
+    {
+        for log in app.ledger.logs() {
+            let size = log.tree().head().checkpoint.size;
+            ::metrics::gauge!("cairnlog_tree_size", "log" => log.info().name).set(size as f64);
+        }
+        let held = BODIES_BYTES_MAX.saturating_sub(app.bodies.available_permits());
+        ::metrics::gauge!("cairnlog_bodies_bytes").set(held as f64);
     }
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response())
 }
