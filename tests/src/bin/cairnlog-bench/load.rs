@@ -1,5 +1,5 @@
 //! A load client that costs little: HTTP/1.1 with keep-alive by hand, each connection waits for its answer before it asks
-//! again. What it leaves of the cores is the server's.
+//! again. What it leaves of the cores is the server's. A server that closes a connection is asked again over a new one.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,6 +14,9 @@ use crate::stats::{Spread, float};
 
 /// Bytes of an answer's head, of which none here has more.
 const HEAD_BYTES_MAX: usize = 16 << 10;
+
+/// How often one connection may be closed: under load a server may give up one that it found no time to read.
+const CLOSED_MAX: usize = 3;
 
 /// Writes the request with that number.
 pub(crate) type Request = dyn Fn(u64, &mut Vec<u8>) + Send + Sync;
@@ -109,7 +112,7 @@ async fn ask(
     last: u64,
 ) -> Result<Vec<Duration>, String> {
     let (mut request, mut answer) = (Vec::new(), Vec::new());
-    let mut latencies = Vec::new();
+    let (mut latencies, mut closed) = (Vec::new(), 0);
     loop {
         let number = load.next.fetch_add(1, Ordering::Relaxed);
         if number >= last {
@@ -121,26 +124,33 @@ async fn ask(
         if deadline.is_some_and(|deadline| started >= deadline) {
             return Ok(latencies);
         }
-        stream.write_all(&request).await.map_err(|error| error.to_string())?;
-        read_answer(&mut stream, &mut answer).await?;
-        latencies.push(started.elapsed());
+        let asked = stream.write_all(&request).await;
+        if asked.is_ok() && read_answer(&mut stream, &mut answer).await? {
+            latencies.push(started.elapsed());
+            continue;
+        }
+        closed += 1;
+        if closed > CLOSED_MAX {
+            return Err("the server closes connection after connection".into());
+        }
+        stream = TcpStream::connect(load.address).await.map_err(|error| error.to_string())?;
     }
 }
 
-/// Reads one answer to its end.
-async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<(), String> {
+/// Reads one answer to its end; `false` if the server closes the connection instead.
+async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<bool, String> {
     answer.clear();
     let mut whole = None;
     while whole.is_none_or(|whole| answer.len() < whole) {
-        if stream.read_buf(answer).await.map_err(|error| error.to_string())? == 0 {
-            return Err("the server closed a connection".into());
+        if !stream.read_buf(answer).await.is_ok_and(|read| read > 0) {
+            return Ok(false);
         }
         if whole.is_none() {
             whole = length(answer)?;
         }
     }
     match answer.get(9..12) {
-        Some(b"200" | b"201") => Ok(()),
+        Some(b"200" | b"201") => Ok(true),
         _ => Err(String::from_utf8_lossy(answer).into_owned()),
     }
 }
