@@ -22,7 +22,7 @@ const LOG_DEFAULT: &str = "info";
 
 /// The settings that stand in a file or, as `CAIRNLOG_` and the name in capitals, in the environment. Other variables of
 /// that prefix are not ours to refuse: platforms set some for a service of this name.
-const KEYS: [&str; 5] = ["data", "heads", "listen", "public_host", "log"];
+const KEYS: [&str; 6] = ["data", "heads", "listen", "public_host", "log", "witness_policy"];
 
 const ADMIN_TOKEN: &str = "CAIRNLOG_ADMIN_TOKEN";
 
@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) data: PathBuf,
     /// Where the newest tree heads are kept outside the store; `heads` in the data directory where absent.
     pub(crate) heads: Option<PathBuf>,
+    /// A tlog-policy file: who cosigns tree heads before they are published.
+    pub(crate) witness_policy: Option<PathBuf>,
     /// Where to listen; port 0 takes a free one.
     pub(crate) listen: SocketAddr,
     /// Before `/logs/<name>` in the origin of new logs: host and perhaps port. The address listened on where absent.
@@ -50,6 +52,8 @@ pub(crate) struct Flags {
     pub(crate) data: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) heads: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) witness_policy: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) listen: Option<SocketAddr>,
     /// The file to read; not a setting itself.
@@ -74,6 +78,8 @@ struct Found {
     data: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     heads: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witness_policy: Option<PathBuf>,
     listen: SocketAddr,
     #[serde(skip_serializing_if = "Option::is_none")]
     public_host: Option<String>,
@@ -108,9 +114,9 @@ pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Resul
     let data = data
         .ok_or_else(|| ConfigError("name the data directory with --data DIR or CAIRNLOG_DATA".to_owned()))?;
     let heads = found.heads.filter(|path| !path.as_os_str().is_empty());
-    let Found { listen, public_host, log, .. } = found;
+    let Found { listen, public_host, log, witness_policy, .. } = found;
     check_public_host(public_host.as_deref())?;
-    Ok(Settings { data, heads, listen, public_host, log, admin_token: admin_token(env)? })
+    Ok(Settings { data, heads, witness_policy, listen, public_host, log, admin_token: admin_token(env)? })
 }
 
 fn refused(error: &figment::Error) -> ConfigError {
@@ -163,7 +169,7 @@ mod tests {
     }
 
     fn flags(data: Option<&str>, file: Option<PathBuf>) -> Flags {
-        Flags { data: data.map(PathBuf::from), heads: None, listen: None, file }
+        Flags { data: data.map(PathBuf::from), heads: None, witness_policy: None, listen: None, file }
     }
 
     fn nothing(_: &str) -> Option<String> {

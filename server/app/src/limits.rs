@@ -69,6 +69,9 @@ pub(crate) const ADMIN_TOKEN_LEN: std::ops::RangeInclusive<usize> = 32..=256;
 /// Seconds that a caller is asked to wait before trying again.
 pub(crate) const RETRY_AFTER_SECS: u32 = 1;
 
+/// Bytes that a witness may answer: one ML-DSA-44 cosignature has some 3,300.
+pub(crate) const WITNESS_ANSWER_BYTES_MAX: usize = 64 << 10;
+
 /// How often recorded metrics are folded into their buckets.
 pub(crate) const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 

@@ -12,6 +12,7 @@ mod http;
 mod limits;
 mod server;
 mod state;
+mod witnesses;
 
 fn main() -> std::process::ExitCode {
     cli::run()

@@ -34,6 +34,7 @@ use crate::limits::{
     BODIES_BYTES_MAX, CONNECTIONS_MAX, DRAIN_WAIT_MAX, HEADER_WAIT_MAX, METRICS_UPKEEP, WRITE_WAIT_MAX,
 };
 use crate::state::App;
+use crate::witnesses::Cosigning;
 use doors::Doors;
 use patience::Patience;
 
@@ -48,6 +49,9 @@ pub(crate) enum ServerError {
     Listen(SocketAddr, std::io::Error),
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    /// The witness policy can't be used.
+    #[error("{0}")]
+    Witnesses(String),
     /// The directory of the kept heads can't be made.
     #[error("{0:?}: {1}; check the directory that --heads names")]
     Heads(PathBuf, std::io::Error),
@@ -164,11 +168,14 @@ type Opened = (Arc<App>, axum::Router<Arc<App>>, Option<Zeroizing<String>>);
 async fn open(settings: &Settings, public_host: String) -> Result<Opened, ServerError> {
     let metrics = recorder()?;
     let (dir, heads, engine, host) = open_files(settings).await?;
+    let policy = settings.witness_policy.as_deref();
+    let cosigning = policy.map(Cosigning::read).transpose().map_err(ServerError::Witnesses)?;
     let writer = SharedWriter::from(engine.claim().await?);
     let clock = Arc::new(SystemClock::default());
     let ledger = Ledger::open(Config {
         dir,
         heads,
+        witnesses: Arc::new(move |origin| cosigning.as_ref()?.of(origin)),
         engine: Arc::clone(&engine),
         writer: writer.clone(),
         host,

@@ -10,7 +10,7 @@ use cairnlog_store::datadir::DataDir;
 use cairnlog_store::kept::KeptHeads;
 use cairnlog_store::secrets::LogKeys;
 use cairnlog_store::{Batch, Engine, Family, Scan, layout};
-use cairnlog_tlog::{LogParams, OpenError, SharedWriter};
+use cairnlog_tlog::{LogParams, OpenError, SharedWriter, Witnesses};
 use cairnlog_verify::entry::{Body, Digest, Mode};
 use cairnlog_verify::name;
 use cairnlog_verify::note::{KeyKind, SigningKey};
@@ -27,12 +27,17 @@ use crate::registry::{PluginInfo, Registry};
 use crate::said::LogSaid;
 use crate::worker::Sealer;
 
+/// Who cosigns the heads of the log of an origin, if anybody.
+pub type WitnessesOf = Arc<dyn Fn(&str) -> Option<Arc<Witnesses>> + Send + Sync>;
+
 /// What a ledger is opened with.
 pub struct Config {
     /// The locked data directory, for the keys.
     pub dir: Arc<DataDir>,
     /// Where the newest tree heads are kept outside the store.
     pub heads: KeptHeads,
+    /// Who cosigns the heads of the log of an origin.
+    pub witnesses: WitnessesOf,
     /// The engine over its store.
     pub engine: Arc<dyn Engine>,
     /// The claim to write to it.
@@ -86,6 +91,7 @@ pub struct Ledger {
     shared: Arc<Shared>,
     dir: Arc<DataDir>,
     heads: KeptHeads,
+    witnesses: WitnessesOf,
     public_host: String,
     logs: RwLock<BTreeMap<String, Arc<Log>>>,
     /// The id of the next log; held while one is created.
@@ -98,7 +104,8 @@ impl Ledger {
     /// # Errors
     /// The first thing that is damaged or missing, in one line; nothing was signed or written then.
     pub async fn open(config: Config) -> Result<Self, LedgerError> {
-        let Config { dir, heads, engine, writer, host, clock, random, public_host, workers } = config;
+        let Config { dir, heads, witnesses, engine, writer, host, clock, random, public_host, workers } =
+            config;
         let registry = Registry::open(Arc::clone(&engine), writer.clone(), host.clone()).await?;
         let workers = Arc::new(Semaphore::new(workers));
         let searches = Semaphore::new(SEARCHES_MAX);
@@ -112,7 +119,7 @@ impl Ledger {
             let id = layout::parse_log_key(&key).ok_or_else(damaged)?;
             let row: LogRow = serde_json::from_slice(&row).map_err(|_| damaged())?;
             let name = row.name.clone();
-            let log = open_log(id, row, Arc::clone(&shared), &dir, &heads)
+            let log = open_log(id, row, Arc::clone(&shared), &dir, &heads, &witnesses)
                 .await
                 .map_err(|error| LedgerError::Internal(format!("log {name:?}: {error}")))?;
             logs.insert(name, Arc::new(log));
@@ -127,7 +134,7 @@ impl Ledger {
             )));
         }
         let next_id = tokio::sync::Mutex::new(next_id);
-        Ok(Self { shared, dir, heads, public_host, logs: RwLock::new(logs), next_id })
+        Ok(Self { shared, dir, heads, witnesses, public_host, logs: RwLock::new(logs), next_id })
     }
 
     /// Creates a log: its keys, then entry 0, the log's row and the class `default` in one commit. An opaque log starts
@@ -279,7 +286,7 @@ impl Ledger {
             }
         });
         let verifier_keys = verifier_keys(&signers);
-        let params = params(id, &row, signers, &self.shared.clock, &self.heads);
+        let params = params(id, &row, signers, &self.shared.clock, &self.heads, &self.witnesses);
         let (engine, writer) = (Arc::clone(&self.shared.engine), self.shared.writer.clone());
         let tree = cairnlog_tlog::Log::create(engine, writer, params, Some(Box::new(first)))
             .await
@@ -382,6 +389,7 @@ async fn open_log(
     shared: Arc<Shared>,
     dir: &DataDir,
     heads: &KeptHeads,
+    witnesses: &WitnessesOf,
 ) -> Result<Log, LedgerError> {
     let path = dir.log_keys(&row.name).map_err(LedgerError::internal)?;
     let origin = row.origin.clone();
@@ -389,7 +397,7 @@ async fn open_log(
     let keys = Arc::new(keys.map_err(LedgerError::internal)?.map_err(LedgerError::internal)?);
     let signers = parse_signers(keys.signing(), &row.origin)?;
     let verifier_keys = verifier_keys(&signers);
-    let params = params(id, &row, signers, &shared.clock, heads);
+    let params = params(id, &row, signers, &shared.clock, heads, witnesses);
     let (engine, writer) = (Arc::clone(&shared.engine), shared.writer.clone());
     let tree = cairnlog_tlog::Log::open(engine, writer, params).await.map_err(LedgerError::internal)?;
     Log::open(id, row, shared, keys, tree, verifier_keys).await
@@ -405,6 +413,7 @@ fn params(
     signers: Vec<SigningKey>,
     clock: &Arc<dyn Clock>,
     heads: &KeptHeads,
+    witnesses: &WitnessesOf,
 ) -> LogParams {
     let clock = Arc::clone(clock);
     LogParams {
@@ -412,6 +421,7 @@ fn params(
         origin: row.origin.clone(),
         signers,
         clock: Arc::new(move || clock.now_ms() / 1000),
+        witnesses: witnesses(&row.origin),
         outside: heads.of(&row.name),
     }
 }

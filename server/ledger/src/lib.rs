@@ -60,7 +60,7 @@ pub use cairnlog_verify::entry::Mode;
 pub use class::{Class, Trigger};
 pub use error::LedgerError;
 pub use ingest::{Idempotency, Ingest};
-pub use ledger::{Config, Ledger, NewLog};
+pub use ledger::{Config, Ledger, NewLog, WitnessesOf};
 pub use log::{Binding, Log, LogInfo};
 pub use opaque::Added;
 pub use read::{Kept, Record};

@@ -22,6 +22,7 @@ async fn try_open(dir: &Path, engine: Arc<dyn Engine>) -> Result<Ledger, LedgerE
     let writer = SharedWriter::from(engine.claim().await.unwrap());
     let config = Config {
         dir: Arc::new(DataDir::open(dir).unwrap()),
+        witnesses: Arc::new(|_| None),
         heads: KeptHeads::open(&dir.join("heads")).unwrap(),
         engine,
         writer,

@@ -127,6 +127,32 @@ pub enum OpenError {
         /// What is wrong with it.
         why: String,
     },
+    /// The published head is of a larger tree than the stored one, or of another.
+    #[error(
+        "the published tree head of size {published} is not of the stored tree of size {stored}; restore the store whole"
+    )]
+    Published {
+        /// The size that the published head states.
+        published: u64,
+        /// The size of the stored head.
+        stored: u64,
+    },
+    /// A witness has cosigned a larger tree.
+    #[error(
+        "the store has {stored} entries, the witness {witness} has cosigned {cosigned}: the store was put back to an \
+         older copy; restore the newest one, or drop the witness from the policy if it is wrong"
+    )]
+    WitnessAhead {
+        /// What the policy calls it.
+        witness: String,
+        /// The size that it has cosigned.
+        cosigned: u64,
+        /// The size of the stored head.
+        stored: u64,
+    },
+    /// The stored head can't be completed for the witnesses.
+    #[error("the stored tree head can't be shown to witnesses: {0}")]
+    Serve(HeadError),
     /// The first submission can't be taken.
     #[error("the log's first entry can't be appended: {0}")]
     First(AppendError),
@@ -229,6 +255,9 @@ pub enum ReadError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeadError {
+    /// No head has been published yet: the witnesses have not cosigned one.
+    #[error("no tree head has been cosigned by enough witnesses yet; try again later")]
+    Unpublished,
     /// A signature can't be made.
     #[error("the tree head can't be signed: {0}")]
     Sign(#[from] NoteError),

@@ -29,7 +29,8 @@ pub struct Head {
 }
 
 impl Head {
-    /// What a log grows from before its first entry. It is never signed, stored or shown.
+    /// What a log grows from before its first entry. It is never signed or stored, and
+    /// seen only as the published head of a log none of whose heads has been cosigned yet.
     pub(crate) fn before_first(origin: &str, signers: &Arc<Signers>) -> Head {
         let checkpoint = Checkpoint {
             origin: origin.to_owned(),
@@ -77,8 +78,19 @@ impl Head {
         self.signers.tell_time().then_some(self.time)
     }
 
+    /// This head as it is published: with the signatures of `served`.
+    pub(crate) fn cosigned(&self, served: String) -> Head {
+        Head { served: OnceCell::new_with(Some(served)), ..self.clone() }
+    }
+
     /// The note as it is served. It is made once, off the async threads; who asks meanwhile waits for that one.
     pub(crate) async fn to_serve(&self) -> Result<String, HeadError> {
+        if let Some(served) = self.served.get() {
+            return Ok(served.clone());
+        }
+        if self.note.is_empty() {
+            return Err(HeadError::Unpublished);
+        }
         if !self.signers.sign_when_asked() {
             return Ok(self.note.clone());
         }

@@ -14,6 +14,9 @@
 //! anew and the stored head, read back, says which of the two it was; if it says neither, the log stops
 //! for good and must be opened anew.
 //!
+//! Where a log has witnesses, a head is published once enough of them have cosigned it, by a task of its own that no
+//! writer waits for; else the newest durable head is the published one.
+//!
 //! Reads see the published head and nothing beyond it. What is partial at the right edge is served from
 //! memory, and narrower forms of full tiles by cutting them, so nothing partial is ever written.
 
@@ -27,11 +30,14 @@ mod limits;
 mod log;
 mod outside;
 mod proofs;
+mod published;
+mod publisher;
 mod reader;
 mod rebuild;
 mod sequencer;
 mod signers;
 mod submission;
+mod witness;
 mod writer;
 
 pub use error::{AppendError, HeadError, OpenError, ProofFailure, ReadError, StopReason};
@@ -43,4 +49,5 @@ pub use limits::{
 pub use log::{Clock, Log, LogParams};
 pub use proofs::Inclusion;
 pub use submission::{Appended, Submission};
+pub use witness::{Cosigner, Quorum, Witness, WitnessAnswer, WitnessError, Witnesses};
 pub use writer::SharedWriter;

@@ -51,6 +51,19 @@ pub(crate) const SETTLE_PAUSE_MIN: Duration = Duration::from_millis(10);
 /// The shortest time between two writes of the head kept outside the store: two fsyncs, on another volume perhaps.
 pub(crate) const KEEP_PAUSE: Duration = Duration::from_secs(1);
 
+/// Longest that one witness may take to cosign one head, all tries together.
+pub(crate) const WITNESS_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Requests to one witness for one head: it may answer that it has cosigned another size, and again if two of our own
+/// requests overlapped.
+pub(crate) const WITNESS_TRIES_MAX: u32 = 3;
+
+/// The pause after a head was published before witnesses are asked for the next one.
+pub(crate) const PUBLISH_PAUSE_MIN: Duration = Duration::from_millis(100);
+
+/// The longest pause after rounds in which no quorum came together; each such pause is twice the one before.
+pub(crate) const PUBLISH_PAUSE_MAX: Duration = Duration::from_secs(10);
+
 /// Bytes that a leaf adds to a batch besides its entry: the keys of its entry and lookup rows, its hash
 /// in a tile, and the engine's framing of each, rounded up.
 pub(crate) const LEAF_OVERHEAD_BYTES: usize = 192;

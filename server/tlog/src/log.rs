@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use cairnlog_store::{CommitError, Engine, kept::KeptHead};
+use cairnlog_store::{CommitError, Engine, Family, kept::KeptHead, layout};
 use cairnlog_verify::note::SigningKey;
 use tokio::{
     sync::{Mutex, Semaphore, mpsc, oneshot, watch},
@@ -16,10 +16,15 @@ use crate::{
     head::Head,
     kept::Kept,
     limits::{QUEUE_BYTES_MAX, QUEUE_SUBMISSIONS_MAX},
-    outside, rebuild,
+    outside,
+    published::Published,
+    publisher::Publisher,
+    reader::TileReader,
+    rebuild,
     sequencer::{Job, Sequencer, Waiter},
     signers::Signers,
     submission::{Appended, Capacity, Cost, Submission},
+    witness::Witnesses,
     writer::{Growing, SharedWriter},
 };
 
@@ -36,6 +41,8 @@ pub struct LogParams {
     pub signers: Vec<SigningKey>,
     /// Where the times of heads come from.
     pub clock: Clock,
+    /// Who cosigns the heads before they are published; without, every durable head is published.
+    pub witnesses: Option<Arc<Witnesses>>,
     /// Where the newest head is kept outside the store.
     pub outside: Option<KeptHead>,
 }
@@ -60,7 +67,11 @@ pub(crate) struct Inner {
     pub(crate) id: u32,
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) kept: Arc<Kept>,
+    /// The published head.
     heads: watch::Receiver<Arc<Head>>,
+    witnesses: Vec<String>,
+    /// The newest durable head.
+    durable: watch::Receiver<Arc<Head>>,
     capacity: Capacity,
     /// Taken away by a shutdown, after which the sequencer drains what is left.
     queue: RwLock<Option<mpsc::Sender<Job>>>,
@@ -99,9 +110,12 @@ impl Log {
             capacity.admit_first(first.as_ref()).map_err(OpenError::First)?;
         }
         let before = Head::before_first(&params.origin, &signers);
-        let Prepared { batch, head, .. } =
+        let Prepared { mut batch, head, .. } =
             commit::prepare(params.id, &before, &signers, (params.clock)(), first.into_iter().collect())
                 .map_err(OpenError::Sign)?;
+        if params.witnesses.is_some() {
+            batch.put(Family::Heads, layout::published_head_key(params.id), Vec::new());
+        }
         let current = writer.current().await;
         match engine.commit(&current, batch).await {
             Ok(()) => {}
@@ -113,7 +127,8 @@ impl Log {
             }
             Err(error) => return Err(error.into()),
         }
-        Ok(Log::start(engine, writer, growing, params, head))
+        let published = params.witnesses.clone().map(|all| Published::before_first(all, before));
+        Ok(Log::start(engine, writer, growing, params, head, published))
     }
 
     /// Opens the log at its stored head. The right edge is rebuilt from the last full tiles and the
@@ -133,7 +148,8 @@ impl Log {
         if let Some(file) = &params.outside {
             outside::check(engine.as_ref(), params.id, &head, file).await?;
         }
-        Ok(Log::start(engine, writer, growing, params, head))
+        let published = Published::open(&engine, &writer, &params, &head).await?;
+        Ok(Log::start(engine, writer, growing, params, head, published))
     }
 
     fn start(
@@ -142,12 +158,13 @@ impl Log {
         growing: Growing,
         params: LogParams,
         head: Head,
+        published: Option<Published>,
     ) -> Log {
         let LogParams { id, clock, outside, .. } = params;
         let durable = Arc::new(head);
         let limits = engine.limits();
         let (queue_in, queue) = mpsc::channel(QUEUE_SUBMISSIONS_MAX);
-        let (heads_in, heads) = watch::channel(Arc::clone(&durable));
+        let (heads_in, durable_heads) = watch::channel(Arc::clone(&durable));
         let (stopped_in, stopped) = watch::channel(None);
         let kept = writer.kept();
         let sequencer = Sequencer {
@@ -163,15 +180,37 @@ impl Log {
             heads: heads_in,
             stopped: stopped_in,
         };
+        let writer_of_heads = sequencer.writer.clone();
         let mut tasks = vec![tokio::spawn(sequencer.run())];
+        let cosigners = published.iter().flat_map(|published| &published.witnesses.cosigners);
+        let witnesses_named: Vec<String> = cosigners.map(|cosigner| cosigner.name.clone()).collect();
+        let heads = match published {
+            None => durable_heads.clone(),
+            Some(Published { head, witnesses, sizes }) => {
+                let (published_in, heads) = watch::channel(Arc::new(head));
+                let task = Publisher {
+                    reader: TileReader { log: id, engine: Arc::clone(&engine), kept: Arc::clone(&kept) },
+                    writer: writer_of_heads,
+                    witnesses,
+                    sizes,
+                    durable: durable_heads.clone(),
+                    stopped: stopped.clone(),
+                    published: published_in,
+                };
+                tasks.push(tokio::spawn(task.run()));
+                heads
+            }
+        };
         if let Some(file) = outside {
-            tasks.push(tokio::spawn(outside::keep(id, file, heads.clone(), stopped.clone())));
+            tasks.push(tokio::spawn(outside::keep(id, file, durable_heads.clone(), stopped.clone())));
         }
         let inner = Inner {
             id,
             engine,
             kept,
             heads,
+            witnesses: witnesses_named,
+            durable: durable_heads,
             capacity: Capacity::of_submission(&limits),
             queue: RwLock::new(Some(queue_in)),
             room: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
@@ -181,7 +220,8 @@ impl Log {
         Log { inner: Arc::new(inner) }
     }
 
-    /// Appends a submission and waits until it is durable and in the published head. Submissions are
+    /// Appends a submission and waits until it is durable: it is in the signed tree then, and in the
+    /// published one as soon as the witnesses, if there are any, have cosigned it. Submissions are
     /// taken in the order of these calls. If the returned future is dropped the submission may still be
     /// appended.
     ///
@@ -273,6 +313,18 @@ impl Log {
     #[must_use]
     pub fn head(&self) -> Arc<Head> {
         Arc::clone(&self.inner.heads.borrow())
+    }
+
+    /// The names of the witnesses that are asked to cosign its heads.
+    #[must_use]
+    pub fn witnesses(&self) -> &[String] {
+        &self.inner.witnesses
+    }
+
+    /// The size of the newest durable head, which may be ahead of the published one.
+    #[must_use]
+    pub fn durable_size(&self) -> u64 {
+        self.inner.durable.borrow().checkpoint.size
     }
 
     /// The note of a head as it is served: the stored signatures, and those that are made only when asked for.

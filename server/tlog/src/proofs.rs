@@ -14,6 +14,7 @@ use crate::{
     error::{ProofFailure, ReadError},
     head::Head,
     log::Log,
+    reader::TileReader,
 };
 
 /// Where an entry is in a tree, proven.
@@ -55,7 +56,7 @@ impl Log {
         let mut wanted: BTreeSet<Tile> = plan.tiles().into_iter().collect();
         wanted.extend(root_plan.iter().flat_map(Plan::tiles));
         wanted.insert(leaf_tile);
-        let tiles = self.tiles(&head, wanted.into_iter().collect()).await?;
+        let tiles = self.tile_reader().tiles(&head, wanted.into_iter().collect()).await?;
         let leaf = tiles.get(leaf_tile).and_then(|tile| tile.hash((index % 256) as usize));
         let leaf = leaf.ok_or(ReadError::Unproven { index })?;
         let hashes = plan.evaluate(&tiles)?;
@@ -106,15 +107,24 @@ impl Log {
         Ok(Receipt { extra: Some(entry), index, hashes, checkpoint: self.checkpoint(&head).await? })
     }
 
-    /// Reads the tiles that a plan over the first `size` entries names, and evaluates it.
     async fn prove(&self, head: &Head, size: u64, plan: Plan) -> Result<Vec<Hash>, ProofFailure> {
-        let published = head.checkpoint.size;
-        if size > published {
-            return Err(ProofFailure::Beyond { size, published });
-        }
-        let tiles = self.tiles(head, plan.tiles()).await?;
-        Ok(plan.evaluate(&tiles)?)
+        prove(&self.tile_reader(), head, size, plan).await
     }
+}
+
+/// Reads the tiles that a plan over the first `size` entries of `head` names, and evaluates it.
+pub(crate) async fn prove(
+    reader: &TileReader,
+    head: &Head,
+    size: u64,
+    plan: Plan,
+) -> Result<Vec<Hash>, ProofFailure> {
+    let published = head.checkpoint.size;
+    if size > published {
+        return Err(ProofFailure::Beyond { size, published });
+    }
+    let tiles = reader.tiles(head, plan.tiles()).await?;
+    Ok(plan.evaluate(&tiles)?)
 }
 
 /// The tile of an entry's leaf, as wide as it is in the tree of the first `size` entries.

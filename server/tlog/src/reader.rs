@@ -14,9 +14,9 @@ use crate::{
     edge,
     error::ReadError,
     head::Head,
-    kept::{KeptTile, Tiles},
+    kept::{Kept, KeptTile, Tiles},
     limits::{ENTRIES_READ_MAX, LEAF_CANDIDATES_MAX, LEAF_CANDIDATES_PAGE},
-    log::Log,
+    log::{Inner, Log},
 };
 
 const HASH_BYTES: usize = 32;
@@ -33,7 +33,7 @@ impl Log {
         if !has_tile(&head, tile) {
             return Ok(None);
         }
-        let tiles = self.tiles(&head, vec![tile]).await?;
+        let tiles = self.tile_reader().tiles(&head, vec![tile]).await?;
         let bytes = tiles.get(tile).and_then(|kept| kept.bytes().get(..usize::from(tile.width) * HASH_BYTES));
         Ok(bytes.map(<[u8]>::to_vec))
     }
@@ -157,10 +157,29 @@ impl Log {
         Err(ReadError::TooManyCandidates)
     }
 
+    /// What reads the tiles of any of this log's heads.
+    pub(crate) fn tile_reader(&self) -> TileReader {
+        let Inner { id, engine, kept, .. } = self.inner.as_ref();
+        TileReader { log: *id, engine: Arc::clone(engine), kept: Arc::clone(kept) }
+    }
+
+    pub(crate) fn engine(&self) -> &dyn Engine {
+        self.inner.engine.as_ref()
+    }
+}
+
+/// Reads tiles of one log, whoever owns the log.
+#[derive(Clone)]
+pub(crate) struct TileReader {
+    pub(crate) log: u32,
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) kept: Arc<Kept>,
+}
+
+impl TileReader {
     /// Tiles that the tree of `head` has, at least as wide as asked for: from the edge, from memory, else from the store.
     pub(crate) async fn tiles(&self, head: &Head, tiles: Vec<Tile>) -> Result<Tiles, ReadError> {
-        let log = self.inner.id;
-        let kept = &self.inner.kept;
+        let (log, kept) = (self.log, &self.kept);
         let mut found = Tiles::default();
         let mut missing = Vec::new();
         for tile in tiles {
@@ -175,16 +194,12 @@ impl Log {
                 (None, None) => missing.push(tile),
             }
         }
-        for (tile, bytes) in full_tiles(self.engine(), log, missing).await? {
+        for (tile, bytes) in full_tiles(self.engine.as_ref(), log, missing).await? {
             let known = Arc::new(KeptTile::new(bytes));
             kept.put(log, whole_tile(head, tile), Arc::clone(&known));
             found.insert(tile, known);
         }
         Ok(found)
-    }
-
-    pub(crate) fn engine(&self) -> &dyn Engine {
-        self.inner.engine.as_ref()
     }
 }
 

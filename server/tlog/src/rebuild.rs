@@ -70,9 +70,50 @@ pub(crate) async fn stored_head(
     Ok(Head { checkpoint, time, note, edge, signers, served: OnceCell::new() })
 }
 
+/// The published head of a log with witnesses, as stored; `None` where the log had none so far: every durable head of
+/// it may have been seen then. The published head before the first one that was cosigned is empty.
+pub(crate) async fn published_head(
+    engine: &dyn Engine,
+    log: u32,
+    stored: &Head,
+) -> Result<Option<Head>, OpenError> {
+    let Some(row) = engine.get(Family::Heads, &layout::published_head_key(log)).await? else {
+        return Ok(None);
+    };
+    let (origin, signers) = (&stored.checkpoint.origin, &stored.signers);
+    if row.is_empty() {
+        return Ok(Some(Head::before_first(origin, signers)));
+    }
+    let note = String::from_utf8(row).map_err(|_| OpenError::HeadNotText)?;
+    let checkpoint = Checkpoint::open(&note, &signers.verifier_keys())?;
+    let size = checkpoint.size;
+    let other = || OpenError::Published { published: size, stored: stored.checkpoint.size };
+    if size > stored.checkpoint.size || checkpoint.origin != *origin {
+        return Err(other());
+    }
+    let edge = stored_edge(engine, log, size).await?;
+    if edge.root() != checkpoint.root {
+        return Err(other());
+    }
+    let time = time_row(engine, &layout::published_time_key(log)).await?;
+    let served = OnceCell::new_with(Some(note.clone()));
+    Ok(Some(Head { checkpoint, time, note, edge, signers: Arc::clone(signers), served }))
+}
+
+/// The size that a witness has cosigned last, as far as is known.
+pub(crate) async fn witness_size(engine: &dyn Engine, log: u32, witness: &str) -> Result<u64, OpenError> {
+    let row = engine.get(Family::Heads, &layout::witness_size_key(log, witness)).await?;
+    // It is but a guess; the witness says better.
+    Ok(row.and_then(|row| row.try_into().ok()).map_or(0, u64::from_be_bytes))
+}
+
 /// The time of the stored head; 0 where it was written before heads had times.
 async fn stored_time(engine: &dyn Engine, log: u32) -> Result<u64, OpenError> {
-    let Some(row) = engine.get(Family::Heads, &layout::head_time_key(log)).await? else { return Ok(0) };
+    time_row(engine, &layout::head_time_key(log)).await
+}
+
+async fn time_row(engine: &dyn Engine, key: &[u8]) -> Result<u64, OpenError> {
+    let Some(row) = engine.get(Family::Heads, key).await? else { return Ok(0) };
     let time = row.try_into().map(u64::from_be_bytes).ok().filter(|time| *time <= TIME_MAX);
     time.ok_or(OpenError::HeadTime)
 }

@@ -88,12 +88,22 @@ impl SharedWriter {
         log: u32,
     ) -> Result<Option<Vec<u8>>, ReadError> {
         tracing::warn!(log, "the outcome of a commit is unknown; claiming anew, then reading the tree head");
-        let key = layout::head_key(log);
+        self.settled(engine, used, log, &layout::head_key(log)).await
+    }
+
+    /// The stored row of `heads` after a commit by `used` whose outcome is unknown.
+    pub(crate) async fn settled(
+        &self,
+        engine: &dyn Engine,
+        used: &Writer,
+        log: u32,
+        key: &[u8],
+    ) -> Result<Option<Vec<u8>>, ReadError> {
         let mut pause = SETTLE_PAUSE_MIN;
         let mut attempt = 1;
         loop {
             let read = match self.move_on(engine, used).await {
-                Ok(()) => engine.get(Family::Heads, &key).await,
+                Ok(()) => engine.get(Family::Heads, key).await,
                 Err(error) => Err(error),
             };
             match read {

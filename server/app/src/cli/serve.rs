@@ -39,6 +39,10 @@ pub(super) struct Args {
     /// put back to an older copy [default: heads in the data directory].
     #[arg(long, value_name = "DIR")]
     heads: Option<PathBuf>,
+    /// A tlog-policy file: a tree head is published once its quorum of witnesses has cosigned it. It governs the logs that
+    /// its `log` lines name, all if it has none.
+    #[arg(long, value_name = "FILE")]
+    witness_policy: Option<PathBuf>,
     #[arg(long, value_name = "ADDRESS", help = format!("The address to listen on; port 0 takes a free one [default: {LISTEN_DEFAULT}]"))]
     listen: Option<SocketAddr>,
     /// A TOML file with settings.
@@ -47,7 +51,13 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
-    let flags = Flags { data: args.data, heads: args.heads, listen: args.listen, file: args.config };
+    let flags = Flags {
+        data: args.data,
+        heads: args.heads,
+        witness_policy: args.witness_policy,
+        listen: args.listen,
+        file: args.config,
+    };
     let settings = config::load(&flags, config::env).map_err(|error| Failure::usage(error.to_string()))?;
     log_to_stderr(&settings.log)?;
     let stop = stop_signal()?;

@@ -87,6 +87,7 @@ async fn start(args: &Args, token: &Secret) -> Result<Server, ServerError> {
     let mut settings = Settings {
         data: args.data.clone(),
         heads: None,
+        witness_policy: None,
         listen: args.listen.unwrap_or(default),
         public_host: Some(PUBLIC_HOST.to_owned()),
         log: String::new(),

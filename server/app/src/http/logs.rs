@@ -84,7 +84,7 @@ impl LogView {
             verifier_keys: info.verifier_keys,
             tree_size: log.tree().head().checkpoint.size,
             created: time::rfc3339(info.created_ms),
-            witnesses: Vec::new(),
+            witnesses: log.tree().witnesses().to_vec(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cairnlog_ledger::{Log, Mode};
 use cairnlog_tlog::{Head, HeadError, ProofFailure};
@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::auth::Anyone;
 use super::extract::{Nothing, Query};
-use super::problem::{Document, Problem};
+use super::problem::{Document, Problem, Slug};
 use super::time;
+use crate::limits::RETRY_AFTER_SECS;
 use crate::state::App;
 
 /// A signed tree head.
@@ -180,7 +181,7 @@ pub(crate) async fn entry(
 
 /// A receipt that verifies alone: C2SP tlog-proof against the published head.
 #[utoipa::path(get, path = "/api/v1/logs/{log}/entries/{index}/receipt", tag = "transparency", params(("log" = String, Path), ("index" = u64, Path)),
-    responses((status = 200, description = "C2SP tlog-proof", body = String, content_type = "text/plain"), (status = "4XX", body = Document)))]
+    responses((status = 200, description = "C2SP tlog-proof", body = String, content_type = "text/plain"), (status = 202, description = "not yet published; come again"), (status = "4XX", body = Document)))]
 pub(crate) async fn receipt(
     State(app): State<Arc<App>>,
     Anyone(caller): Anyone,
@@ -189,6 +190,10 @@ pub(crate) async fn receipt(
 ) -> Result<Response, Problem> {
     let index = parse_index(&index)?;
     let log = app.log_seen_by(caller.as_ref(), &log)?;
+    if (log.tree().head().checkpoint.size..log.tree().durable_size()).contains(&index) {
+        let headers = [(header::RETRY_AFTER, RETRY_AFTER_SECS.to_string())];
+        return Ok((StatusCode::ACCEPTED, headers).into_response());
+    }
     entry_bytes(&log, index).await?;
     let mut receipt = log.tree().receipt(index).await?;
     if log.mode() == Mode::Opaque {
@@ -236,7 +241,10 @@ async fn find(log: &Log, text: &str) -> Result<u64, Problem> {
 
 impl From<HeadError> for Problem {
     fn from(error: HeadError) -> Self {
-        Self::internal(error)
+        match error {
+            HeadError::Unpublished => Self::new(Slug::Starting, error.to_string()),
+            other => Self::internal(other),
+        }
     }
 }
 

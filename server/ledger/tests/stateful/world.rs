@@ -179,6 +179,7 @@ impl World {
         // The store is in memory; without any file in its place it would count as lost once there are keys.
         std::fs::write(dir.db().join("elsewhere"), "").unwrap();
         let config = Config {
+            witnesses: Arc::new(|_| None),
             heads: KeptHeads::open(&dir.root().join("heads")).unwrap(),
             dir,
             writer: SharedWriter::from(self.engine.claim().await.unwrap()),

@@ -41,6 +41,7 @@ pub fn params() -> LogParams {
         origin: ORIGIN.to_owned(),
         signers: vec![key],
         clock: Arc::new(|| NOW),
+        witnesses: None,
         outside: None,
     }
 }
