@@ -72,6 +72,12 @@ pub(crate) const RETRY_AFTER_SECS: u32 = 1;
 /// Bytes that a witness may answer: one ML-DSA-44 cosignature has some 3,300.
 pub(crate) const WITNESS_ANSWER_BYTES_MAX: usize = 64 << 10;
 
+/// Connections that a witness serves at once; with the largest request this bounds its memory.
+pub(crate) const WITNESS_CONNECTIONS_MAX: usize = 256;
+
+/// Longest that one request to a witness may take, its body included.
+pub(crate) const WITNESS_WAIT_MAX: Duration = Duration::from_secs(30);
+
 /// How often recorded metrics are folded into their buckets.
 pub(crate) const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 

@@ -7,12 +7,13 @@ mod access;
 mod auditor;
 mod cli;
 mod config;
+mod cosigning;
 mod demo;
 mod http;
 mod limits;
 mod server;
 mod state;
-mod witnesses;
+mod witness;
 
 fn main() -> std::process::ExitCode {
     cli::run()

@@ -34,7 +34,7 @@ use crate::limits::{
     BODIES_BYTES_MAX, CONNECTIONS_MAX, DRAIN_WAIT_MAX, HEADER_WAIT_MAX, METRICS_UPKEEP, WRITE_WAIT_MAX,
 };
 use crate::state::App;
-use crate::witnesses::Cosigning;
+use crate::cosigning::Cosigning;
 use doors::Doors;
 use patience::Patience;
 
@@ -102,14 +102,8 @@ impl Server {
         let public_host = settings.public_host.clone().unwrap_or_else(|| address.to_string());
         let (app, routes, first_token) = open(settings, public_host).await?;
         let face = http::router(routes, Arc::clone(&app));
-        let handle = Handle::new();
-        let mut server = axum_server::from_tcp(listener)
-            .map_err(|error| ServerError::Listen(listen, error))?
-            .handle(handle.clone())
-            .acceptor(Patience(WRITE_WAIT_MAX))
-            .http1_only();
-        server.http_builder().http1().header_read_timeout(HEADER_WAIT_MAX);
-        let serving = tokio::spawn(server.serve(Doors::new(face, CONNECTIONS_MAX)));
+        let (handle, serving) =
+            begin(listener, face, CONNECTIONS_MAX).map_err(|error| ServerError::Listen(listen, error))?;
         let upkeep = tokio::spawn(upkeep(app.metrics.clone()));
         let auditor = Auditor::start(Arc::clone(&app));
         let (url, data) = (format!("http://{address}"), settings.data.clone());
@@ -160,6 +154,49 @@ impl Server {
         self.app.ledger.shutdown().await;
         self.upkeep.abort();
         served?.map_err(ServerError::Accept)
+    }
+}
+
+type Serving = JoinHandle<std::io::Result<()>>;
+
+/// Serves `face` to so many connections at once.
+fn begin(
+    listener: std::net::TcpListener,
+    face: axum::Router,
+    places: usize,
+) -> std::io::Result<(Handle<SocketAddr>, Serving)> {
+    let handle = Handle::new();
+    let mut server = axum_server::from_tcp(listener)?
+        .handle(handle.clone())
+        .acceptor(Patience(WRITE_WAIT_MAX))
+        .http1_only();
+    server.http_builder().http1().header_read_timeout(HEADER_WAIT_MAX);
+    Ok((handle, tokio::spawn(server.serve(Doors::new(face, places)))))
+}
+
+/// Serves `face` on `listen` until `stop` resolves, and lets the requests under way finish within their bound. `ready` is
+/// told the address.
+///
+/// # Errors
+/// If the address can't be had, or serving ended by itself.
+pub(crate) async fn serve_until(
+    listen: SocketAddr,
+    face: axum::Router,
+    places: usize,
+    stop: impl Future<Output = ()>,
+    ready: impl FnOnce(&str),
+) -> Result<(), ServerError> {
+    let refused = |error| ServerError::Listen(listen, error);
+    let listener = std::net::TcpListener::bind(listen).map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    let (handle, mut serving) = begin(listener, face, places).map_err(refused)?;
+    ready(&format!("http://{address}"));
+    tokio::select! {
+        ended = &mut serving => ended?.map_err(ServerError::Accept),
+        () = stop => {
+            handle.graceful_shutdown(Some(DRAIN_WAIT_MAX));
+            serving.await?.map_err(ServerError::Accept)
+        }
     }
 }
 

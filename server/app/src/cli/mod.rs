@@ -19,6 +19,7 @@ mod serve;
 mod sources;
 mod tokens;
 mod verify;
+mod witness;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -91,6 +92,9 @@ enum Command {
     Fsck(fsck::Args),
     /// Follow a log and check each new tree head against the last.
     Monitor(monitor::Args),
+    /// Be a C2SP witness for other logs.
+    #[command(subcommand)]
+    Witness(witness::Command),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -138,6 +142,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Verify(command) => verify::run(command).await,
         Command::Fsck(args) => fsck::run(args).await,
         Command::Monitor(args) => monitor::run(args).await,
+        Command::Witness(command) => witness::run(command).await,
         Command::Completions { shell } => {
             // clap_complete panics where it can't write.
             let mut script = Vec::new();
