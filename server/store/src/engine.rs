@@ -69,10 +69,19 @@ pub trait Engine: Send + Sync + 'static {
         Limits::DEFAULT
     }
 
-    /// Whether commits are refused until the engine is opened anew, because it is open what became of an earlier one.
-    fn stopped(&self) -> bool {
-        false
+    /// Why commits are refused until the engine is opened anew, if they are.
+    fn stopped(&self) -> Option<Stopped> {
+        None
     }
+}
+
+/// Why an engine takes no more commits: it is open what became of an earlier one, and only opening it anew tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// There was no room for it.
+    NoSpace,
+    /// It failed.
+    Failed,
 }
 
 /// What an engine held at one moment. Reads as [`Engine`]'s.

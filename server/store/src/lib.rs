@@ -31,5 +31,5 @@ pub mod rocks;
 pub mod secrets;
 
 pub use batch::{Batch, Op};
-pub use engine::{CommitError, Engine, Limits, ReadError, Row, Scan, Snapshot, Writer};
+pub use engine::{CommitError, Engine, Limits, ReadError, Row, Scan, Snapshot, Stopped, Writer};
 pub use family::Family;

@@ -7,11 +7,11 @@
 //! All calls into `RocksDB` block, so all run on tokio's blocking threads. The directory is free for the next process when
 //! the engine, its snapshots and the reads under way are dropped.
 
+mod recycled;
 mod tuning;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use rocksdb::{DB, ErrorKind, ReadOptions, WriteBatch, WriteOptions};
@@ -19,7 +19,7 @@ use self_cell::self_cell;
 use thiserror::Error;
 
 use crate::batch::Batch;
-use crate::engine::{CommitError, Engine, Limits, ReadError, Row, Scan, Snapshot, Writer};
+use crate::engine::{CommitError, Engine, Limits, ReadError, Row, Scan, Snapshot, Stopped, Writer};
 use crate::family::Family;
 
 /// Bytes that `RocksDB` adds to an operation in a batch at most: tag, family and two lengths.
@@ -44,7 +44,7 @@ struct Inner {
     /// Set by the first failed write and never cleared. `RocksDB` itself refuses writes after a failed one, or resumes by
     /// itself; either way a later commit must not land before the earlier one's outcome has been read back from disk,
     /// which only opening the database anew does.
-    stopped: AtomicBool,
+    stopped: OnceLock<Stopped>,
     /// Opened to be read alone: there is no claim, so no commit either.
     read_only: bool,
 }
@@ -71,10 +71,10 @@ impl RocksEngine {
     /// # Errors
     /// [`OpenError`]; nothing is repaired and nothing dropped to make it open.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
+        check_records(path)?;
         let (options, families) = tuning::options();
         let db = DB::open_cf_descriptors(&options, path, families).map_err(open_error)?;
-        let inner =
-            Inner { db, writer: RwLock::new(None), stopped: AtomicBool::new(false), read_only: false };
+        let inner = Inner { db, writer: RwLock::new(None), stopped: OnceLock::new(), read_only: false };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -86,6 +86,7 @@ impl RocksEngine {
     /// # Errors
     /// [`OpenError`].
     pub fn open_read_only(path: &Path) -> Result<Self, OpenError> {
+        check_records(path)?;
         let (mut options, families) = tuning::options();
         options.create_if_missing(false);
         options.create_missing_column_families(false);
@@ -93,7 +94,7 @@ impl RocksEngine {
         let present = DB::list_cf(&options, path).map_err(open_error)?;
         let families = families.into_iter().filter(|family| present.iter().any(|name| name == family.name()));
         let db = DB::open_cf_descriptors_read_only(&options, path, families, false).map_err(open_error)?;
-        let inner = Inner { db, writer: RwLock::new(None), stopped: AtomicBool::new(false), read_only: true };
+        let inner = Inner { db, writer: RwLock::new(None), stopped: OnceLock::new(), read_only: true };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -111,7 +112,7 @@ impl Engine for RocksEngine {
     async fn claim(&self) -> Result<Writer, ReadError> {
         self.blocking(|inner| {
             let mut current = inner.writer.write().unwrap_or_else(PoisonError::into_inner);
-            if inner.stopped.load(Ordering::Acquire) {
+            if inner.stopped.get().is_some() {
                 return Err(ReadError::Unavailable(STOPPED.into()));
             }
             if inner.read_only {
@@ -154,8 +155,8 @@ impl Engine for RocksEngine {
         .await
     }
 
-    fn stopped(&self) -> bool {
-        self.inner.stopped.load(Ordering::Acquire)
+    fn stopped(&self) -> Option<Stopped> {
+        self.inner.stopped.get().copied()
     }
 }
 
@@ -165,7 +166,7 @@ impl Inner {
         if current.as_ref() != Some(writer) {
             return Err(CommitError::Fenced);
         }
-        if self.stopped.load(Ordering::Acquire) {
+        if self.stopped.get().is_some() {
             return Err(CommitError::Unavailable(STOPPED.into()));
         }
         let rows = self.write_batch(batch).map_err(CommitError::Unavailable)?;
@@ -175,10 +176,12 @@ impl Inner {
         self.db.write_opt(rows, &synced).map_err(|error| {
             // A write or an fsync that failed may still have reached the disk, whole. RocksDB does not say at which
             // step it failed, so nothing here is provably clean.
-            self.stopped.store(true, Ordering::Release);
-            match error.kind() {
-                ErrorKind::Corruption => CommitError::Corrupt(error.into_string()),
-                _ => CommitError::Unknown(error.into_string()),
+            let (kind, words) = (error.kind(), error.into_string());
+            let no_space = words.contains("No space left on device");
+            self.stopped.get_or_init(|| if no_space { Stopped::NoSpace } else { Stopped::Failed });
+            match kind {
+                ErrorKind::Corruption => CommitError::Corrupt(words),
+                _ => CommitError::Unknown(words),
             }
         })
     }
@@ -315,6 +318,15 @@ fn read_error(error: rocksdb::Error) -> ReadError {
         ErrorKind::Corruption => ReadError::Corrupt(error.into_string()),
         _ => ReadError::Unavailable(error.into_string()),
     }
+}
+
+/// Refuses what `RocksDB` would read for ever.
+fn check_records(path: &Path) -> Result<(), OpenError> {
+    let found = recycled::find(path).map_err(|error| OpenError::Unavailable(error.to_string()))?;
+    found.map_or(Ok(()), |(file, at)| {
+        let words = format!("{}: the record at byte {at} was altered", file.display());
+        Err(OpenError::Corrupt(words))
+    })
 }
 
 fn open_error(error: rocksdb::Error) -> OpenError {

@@ -108,6 +108,27 @@ fn damage_among_committed_batches_refuses_to_open() {
     }
 }
 
+/// `RocksDB` alone would read such a record for ever.
+#[test]
+fn a_record_altered_into_one_of_a_recycled_file_refuses_to_open() {
+    let (dir, wal) = written(60);
+    let manifest = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    let manifest = manifest.filter(|path| path.to_str().unwrap().contains("MANIFEST-")).max().unwrap();
+    for file in [wal, manifest] {
+        let bytes = fs::read(&file).unwrap();
+        let second = 7 + usize::from(u16::from_le_bytes([bytes[4], bytes[5]]));
+        for place in [6, second + 6] {
+            let mut damaged = bytes.clone();
+            damaged[place] ^= 1 << 2;
+            let copy = with_wal(dir.path(), &file, &damaged);
+            for answer in [RocksEngine::open(copy.path()), RocksEngine::open_read_only(copy.path())] {
+                let Err(OpenError::Corrupt(words)) = answer else { panic!("{file:?} at {place}: it opened") };
+                assert!(words.contains(file.file_name().unwrap().to_str().unwrap()), "{words}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_second_engine_on_one_directory_is_locked_out() {
     let dir = tempfile::tempdir().unwrap();
