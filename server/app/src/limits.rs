@@ -78,6 +78,9 @@ pub(crate) const WITNESS_CONNECTIONS_MAX: usize = 256;
 /// Longest that one request to a witness may take, its body included.
 pub(crate) const WITNESS_WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// How often the server asks whether a write to the store has failed.
+pub(crate) const STORE_CHECK: Duration = Duration::from_millis(100);
+
 /// How often recorded metrics are folded into their buckets.
 pub(crate) const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 

@@ -28,13 +28,14 @@ use zeroize::Zeroizing;
 use crate::access::{Grant, Role, TokenError, Tokens};
 use crate::auditor::{Auditor, Findings};
 use crate::config::Settings;
+use crate::cosigning::Cosigning;
 use crate::http;
 use crate::http::cursor::Cursors;
 use crate::limits::{
-    BODIES_BYTES_MAX, CONNECTIONS_MAX, DRAIN_WAIT_MAX, HEADER_WAIT_MAX, METRICS_UPKEEP, WRITE_WAIT_MAX,
+    BODIES_BYTES_MAX, CONNECTIONS_MAX, DRAIN_WAIT_MAX, HEADER_WAIT_MAX, METRICS_UPKEEP, STORE_CHECK,
+    WRITE_WAIT_MAX,
 };
 use crate::state::App;
-use crate::cosigning::Cosigning;
 use doors::Doors;
 use patience::Patience;
 
@@ -49,6 +50,11 @@ pub(crate) enum ServerError {
     Listen(SocketAddr, std::io::Error),
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    /// A write to the store failed while it was served.
+    #[error(
+        "{0:?}: a write to the store has failed, and only reading it back tells what became of it: check the disk, then start again"
+    )]
+    Disk(PathBuf),
     /// The witness policy can't be used.
     #[error("{0}")]
     Witnesses(String),
@@ -130,16 +136,22 @@ impl Server {
         ready.to_string()
     }
 
-    /// Serves until `stop` resolves, then shuts down.
+    /// Serves until `stop` resolves or a write to the store has failed, then shuts down.
     ///
     /// # Errors
-    /// If serving ended by itself, or went wrong on the way down.
+    /// If the store failed, serving ended by itself, or went wrong on the way down.
     pub(crate) async fn run_until(mut self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
         tokio::select! {
             ended = &mut self.serving => {
                 self.auditor.stop().await;
                 self.app.ledger.shutdown().await;
                 ended?.map_err(ServerError::Accept)
+            }
+            () = store_failed(&self.app) => {
+                tracing::error!("a write to the store has failed: the server ends");
+                let data = self.data.clone();
+                self.shutdown().await?;
+                Err(ServerError::Disk(data))
             }
             () = stop => self.shutdown().await,
         }
@@ -285,6 +297,15 @@ fn recorder() -> Result<PrometheusHandle, ServerError> {
             .map_err(|error| error.to_string())
     };
     RECORDER.get_or_init(install).clone().map_err(ServerError::Metrics)
+}
+
+/// Returns when a write to the store has failed. What its sync left undone no second sync can be trusted with: the next
+/// start reads back what there is.
+async fn store_failed(app: &App) {
+    let mut ticks = tokio::time::interval(STORE_CHECK);
+    while !app.ledger.store_failed() {
+        ticks.tick().await;
+    }
 }
 
 /// Folds what was recorded into the buckets, so that it does not pile up where nobody asks for metrics.

@@ -9,7 +9,7 @@ use cairnlog_host::Host;
 use cairnlog_store::datadir::DataDir;
 use cairnlog_store::kept::KeptHeads;
 use cairnlog_store::secrets::LogKeys;
-use cairnlog_store::{Batch, Engine, Family, Scan, layout};
+use cairnlog_store::{Batch, Engine, Family, Scan, Stopped, layout};
 use cairnlog_tlog::{LogParams, OpenError, SharedWriter, Witnesses};
 use cairnlog_verify::entry::{Body, Digest, Mode};
 use cairnlog_verify::name;
@@ -362,10 +362,10 @@ impl Ledger {
     /// Why nothing can be written now, if so: the store, or a log that has stopped.
     #[must_use]
     pub fn stopped(&self) -> Option<String> {
-        if self.shared.engine.stopped() {
-            return Some(
-                "the store takes no writes, because it is open what became of an earlier one".to_owned(),
-            );
+        match self.shared.engine.stopped() {
+            Some(Stopped::NoSpace) => return Some("the disk is full; free some room".to_owned()),
+            Some(Stopped::Failed) => return Some("a write to the store has failed".to_owned()),
+            None => {}
         }
         // Anyone may ask, and not everyone may know of a private log.
         let name =
@@ -373,6 +373,13 @@ impl Ledger {
         let stopped = |log: &Arc<Log>| Some((name(log), log.tree().stopped()?));
         let (name, reason) = self.logs().iter().find_map(stopped)?;
         Some(format!("{name} takes no writes: {reason}"))
+    }
+
+    /// Whether a write to the store has failed otherwise than for want of room: nothing can be done then but to open it
+    /// anew.
+    #[must_use]
+    pub fn store_failed(&self) -> bool {
+        self.shared.engine.stopped() == Some(Stopped::Failed)
     }
 
     /// Takes no more writes, commits what waits, and returns when all is done.

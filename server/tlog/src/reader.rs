@@ -109,7 +109,7 @@ impl Log {
             Tile { level: 0, index, width: u16::try_from(rest.min(width)).unwrap_or(TILE_WIDTH) }
         };
         let tiles: Vec<Tile> = (first..range.end.div_ceil(width)).map(tile).collect();
-        let found = self.tiles(head, tiles.clone()).await?;
+        let found = self.tile_reader().tiles(head, tiles.clone()).await?;
         let bytes = tiles.iter().filter_map(|tile| found.get(*tile)).flat_map(KeptTile::bytes);
         let hashes = bytes.copied().collect();
         Ok(Leaves { first: first * width, hashes })

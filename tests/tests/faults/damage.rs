@@ -55,12 +55,12 @@ async fn start(world: &mut World) -> End {
     looked.map_or_else(End::Raised, |()| End::Whole)
 }
 
-/// It refuses, and names the store's directory or the log.
+/// It refuses, and names the store's directory, or the directory of the kept heads where those tell.
 fn check_named(world: &World, end: &End, what: &str) {
     let End::Refused(refusal) = end else { panic!("{what}: no refusal: {end:?}") };
-    let db = world.server.data().join("db");
     let line = refusal.stderr.lines().last().unwrap_or_default();
-    assert!(line.contains(db.to_str().expect("UTF-8")), "{what}: {refusal:?}");
+    let named = ["db", "heads"].map(|name| world.server.data().join(name));
+    assert!(named.iter().any(|path| line.contains(path.to_str().expect("UTF-8"))), "{what}: {refusal:?}");
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -39,7 +39,6 @@ pub(crate) struct Witness {
 }
 
 struct WitnessedLog {
-    origin: String,
     keys: Vec<VerifierKey>,
     file: PathBuf,
     /// Held from the look at it until it is on disk.
@@ -109,7 +108,7 @@ impl Witness {
             let id = hex_of(&origin);
             let file = dir.join(&id);
             let last = Mutex::new(read_last(&file, &origin, &own)?);
-            witnessed.insert(id, Arc::new(WitnessedLog { origin, keys, file, last }));
+            witnessed.insert(id, Arc::new(WitnessedLog { keys, file, last }));
         }
         Ok(Self { keys: keys.into(), own, logs: witnessed, clock, _lock: lock })
     }
