@@ -109,6 +109,7 @@ async fn the_fixture_log_is_reproduced_byte_for_byte_across_a_restart() {
             if ![0, 3].contains(&size) {
                 break;
             }
+            server.kill();
             server.restart();
         }
     }
@@ -161,6 +162,7 @@ async fn with_dedupe_an_equal_entry_has_the_first_ones_index() {
     for number in 3..300_u64 {
         assert_eq!(add(&server, "once", number.to_string()).await, number);
     }
+    server.kill();
     server.restart();
     assert_eq!(add(&server, "once", "0").await, indices[0]);
     assert_eq!(add(&server, "once", "299").await, 299);
@@ -253,6 +255,7 @@ async fn a_frozen_log_takes_nothing_more_and_is_read_as_before() {
         let put = server.request(Method::PUT, path).json(&class).send().await.unwrap();
         assert!(put.status().is_success(), "retention goes on");
         assert!(server.client().log("plain").unwrap().info().await.unwrap().frozen);
+        server.kill();
         server.restart();
     }
 }
