@@ -4,6 +4,7 @@ use cairnlog_client::NewLog;
 use cairnlog_tests::{Refusal, Server};
 
 use crate::inject::{Act, Fault, Report};
+use crate::monitor::Alarm;
 use crate::random::{Random, number};
 use crate::world::World;
 
@@ -70,16 +71,10 @@ async fn operations(world: &mut World, ops: &'static str) -> u64 {
 
 /// A run that has started with the fault before it or behind it.
 async fn fail(world: &mut World, fault: Fault) {
-    let checked = world.check().await;
-    checked.unwrap_or_else(|alarm| panic!("{fault:?}, {:?}: {alarm:?}", world.report()));
-    let before = world.answers();
-    world.write(ANSWERS).await;
-    let report = world.report();
-    if fault.act == Act::Short {
-        assert!(world.answers() >= before + ANSWERS, "short writes are gone on with: {report:?}");
-    }
+    let gone_on = go_on(world, fault).await;
     let ready = world.server.get("/readyz").send().await;
     let is_ready = ready.is_ok_and(|answer| answer.status() == 200);
+    let report = world.report();
     // A sync of the write-ahead log that failed is not tried again: what it should have written may be gone, though a
     // second one would succeed.
     assert!(!is_ready || report.done == 0 || !report.is_of_wal_sync(), "ready after {report:?}");
@@ -87,19 +82,32 @@ async fn fail(world: &mut World, fault: Fault) {
         for _ in 0..3 {
             assert!(!world.write_once().await, "acknowledged after {report:?}");
         }
-        if fault.act != Act::Enospc {
-            assert_eq!(world.server.end(), Some(3), "{report:?}");
+        // A full disk is served on for readers, where it can be told from a broken one.
+        let unserved = matches!(gone_on, Err(Alarm::NotServed(_)));
+        if unserved || (fault.act != Act::Enospc && gone_on.is_ok()) {
+            assert!(report.done > 0, "{fault:?}: {gone_on:?}");
+            assert_eq!(world.server.end(), Some(3), "{fault:?}, {report:?}: {gone_on:?}");
             return;
         }
     }
-    // What is acknowledged from here on is there later, or nothing is.
-    world.write_once().await;
-    world.check().await.unwrap_or_else(|alarm| panic!("{fault:?}, {report:?}: {alarm:?}"));
+    gone_on.unwrap_or_else(|alarm| panic!("{fault:?}, {report:?}: {alarm:?}"));
     if fault.at.is_multiple_of(2) {
         world.server.kill();
     } else {
         world.server.stop();
     }
+}
+
+/// Writes and looks, until a fault stops that. What is acknowledged here is there later.
+async fn go_on(world: &mut World, fault: Fault) -> Result<(), Alarm> {
+    world.check().await?;
+    let before = world.answers();
+    world.write(ANSWERS).await;
+    if fault.act == Act::Short {
+        assert!(world.answers() >= before + ANSWERS, "short writes are gone on with: {:?}", world.report());
+    }
+    world.write_once().await;
+    world.check().await.map(drop)
 }
 
 /// One line that names the directory, and the exit code of a server that can't tell.
