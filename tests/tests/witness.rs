@@ -193,7 +193,15 @@ async fn what_is_malformed_is_400() {
         assert_eq!(witness.add(body.clone()).await, 400, "{body}");
     }
     assert_eq!(witness.add(vec![0xff; 40]).await, 400);
-    assert_eq!(witness.add(vec![b'x'; 9 << 20]).await, 413);
+    assert_eq!(witness.shown().await, None);
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_413_and_whoever_sends_it_is_told() {
+    let witness = Witness::start();
+    for _ in 0..5 {
+        assert_eq!(witness.add(vec![b'x'; 9 << 20]).await, 413);
+    }
     assert_eq!(witness.shown().await, None);
 }
 

@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use crate::limits::{LINGER_BYTES_MAX, LINGER_WAIT_MAX};
 
 /// The same request; what is left of its body when the handler is done with it is read to its end.
-pub(super) fn watch(request: Request) -> Request {
+pub(crate) fn watch(request: Request) -> Request {
     // Who waits to be told to go on has sent nothing that could be left.
     if request.headers().contains_key(header::EXPECT) || request.body().is_end_stream() {
         return request;

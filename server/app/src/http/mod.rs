@@ -11,7 +11,7 @@ mod classes;
 pub(crate) mod cursor;
 mod events;
 mod extract;
-mod linger;
+pub(crate) mod linger;
 mod list;
 mod logs;
 mod ops;

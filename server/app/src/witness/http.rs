@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::map_request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use cairnlog_verify::limits::WITNESS_REQUEST_BYTES_MAX;
@@ -14,6 +15,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use super::judge::Refusal;
 use super::{Failure, Witness};
+use crate::http::linger;
 use crate::limits::WITNESS_WAIT_MAX;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -25,6 +27,7 @@ pub(crate) fn router(witness: Arc<Witness>) -> Router {
         .route("/sign-subtree", post(sign_subtree))
         .route("/{id}/checkpoint", get(checkpoint))
         .route("/healthz", get(async || "ok\n"))
+        .layer(map_request(async |request| linger::watch(request)))
         .layer(DefaultBodyLimit::max(WITNESS_REQUEST_BYTES_MAX))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, WITNESS_WAIT_MAX))
         .with_state(witness)
