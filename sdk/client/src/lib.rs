@@ -55,7 +55,7 @@ mod verifier;
 pub use client::{Client, Health};
 pub use error::{Error, Problem, ProblemItem, TransportKind, VerificationError};
 pub use events::{ContentType, EventStatus, Ingest, IngestAnswer, IngestRow};
-pub use logs::{Log, LogInfo, Mode, NewLog};
+pub use logs::{Log, LogInfo, Mode, NewKeys, NewLog};
 pub use page::{Page, PageRequest};
 pub use plugins::{Plugin, Uploaded};
 pub use proofs::{ConsistencyProof, EntryAnswer, InclusionProof, Leaf, TreeHead};

@@ -56,6 +56,20 @@ impl NewLog {
     }
 }
 
+/// New keys for a log. The old ones sign beside them until they end.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct NewKeys {
+    /// `PRIVATE+KEY+…` notes to sign with; where there are none, the server makes its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signing_keys: Option<Vec<Secret>>,
+    /// How many more entries the old keys sign for; the server's default is 1,000,000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<u64>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// A log as the server describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct LogInfo {
@@ -124,6 +138,15 @@ impl Log {
     /// A problem, or no usable answer.
     pub async fn freeze(&self) -> Result<LogInfo, Error> {
         let call = self.api("freezing the log", Method::POST, &["freeze"]);
+        self.send(call.slow()).await?.json()
+    }
+
+    /// `POST /api/v1/logs/{log}/keys` (role admin): new keys sign from now on.
+    ///
+    /// # Errors
+    /// A problem, or no usable answer.
+    pub async fn rotate_keys(&self, keys: &NewKeys) -> Result<LogInfo, Error> {
+        let call = self.api("rotating the log's keys", Method::POST, &["keys"]).json(keys)?;
         self.send(call.slow()).await?.json()
     }
 

@@ -7,13 +7,14 @@ use cairnlog_verify::b64;
 use cairnlog_verify::checkpoint::Checkpoint;
 use cairnlog_verify::proof::{verify_consistency, verify_inclusion};
 use cairnlog_verify::tree::leaf_hash;
+use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
 use crate::error::{Error, VerificationError};
 use crate::limits;
 use crate::logs::Log;
-use crate::transport::Call;
+use crate::transport::{Answer, Call};
 
 /// `GET …/sth`: the published tree head. Unverified: open `checkpoint` with the log's key.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -178,11 +179,26 @@ impl Log {
     /// # Errors
     /// [`Error::NotYet`] when the wait is over, a problem, or no usable answer.
     pub async fn receipt(&self, index: u64, wait: Duration) -> Result<String, Error> {
+        self.receipt_answer(|| self.receipt_call(index), wait).await?.text()
+    }
+
+    /// The same as a COSE receipt (draft-ietf-cose-merkle-tree-proofs): the bytes of a `COSE_Sign1`.
+    ///
+    /// # Errors
+    /// As [`Log::receipt`].
+    pub async fn cose_receipt(&self, index: u64, wait: Duration) -> Result<Vec<u8>, Error> {
+        let accept = HeaderValue::from_static("application/cose");
+        let answer = self.receipt_answer(|| self.receipt_call(index).header("accept", accept.clone()), wait);
+        Ok(answer.await?.body.into())
+    }
+
+    /// Asks until the answer is there.
+    async fn receipt_answer(&self, call: impl Fn() -> Call, wait: Duration) -> Result<Answer, Error> {
         let started = Instant::now();
         loop {
-            let answer = self.send(self.receipt_call(index)).await?;
+            let answer = self.send(call()).await?;
             if answer.status != StatusCode::ACCEPTED {
-                return answer.text();
+                return Ok(answer);
             }
             let asked = answer.retry_after.unwrap_or(limits::RETRY_PAUSE_DEFAULT);
             let left = wait.saturating_sub(started.elapsed());

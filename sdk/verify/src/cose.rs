@@ -25,6 +25,9 @@ use crate::{Hash, tree};
 /// Content type of a receipt (RFC 9052 §2).
 pub const CONTENT_TYPE: &str = "application/cose; cose-type=\"cose-sign1\"";
 
+/// The first byte of every receipt, by which it is told from a [`crate::receipt`], whose text begins otherwise.
+pub const FIRST_BYTE: u8 = 0xd2;
+
 /// Tag of a `COSE_Sign1` (RFC 9052 §4.2).
 const SIGN1: u64 = 18;
 /// Header labels: algorithm, key id, verifiable data structure, proofs of it.

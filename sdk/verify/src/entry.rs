@@ -16,6 +16,7 @@ use serde_json::Value as Json;
 use crate::Hash;
 use crate::field::LEAVES_MIN;
 use crate::limits::ENTRY_BYTES_MAX;
+use crate::note::VerifierKey;
 use crate::{name, path};
 
 pub use digest::{Digest, DigestError};
@@ -23,6 +24,9 @@ pub use hour::{Hour, HourError};
 
 /// The version of the format, the member `v`.
 const VERSION: u64 = 1;
+
+/// The largest size that an entry may say: every reader of JSON takes it for this very number (RFC 7493 §2.2).
+pub const SIZE_MAX: u64 = (1 << 53) - 1;
 
 /// One leaf of a records log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +79,13 @@ pub enum Body {
         source: String,
         /// The commitment to the raw record.
         raw: Hash,
+    },
+    /// A key that signs the log's tree heads, from this entry's own on.
+    Key {
+        /// The new verifier key.
+        key: VerifierKey,
+        /// The size of the largest tree whose head the keys before it sign.
+        ends: u64,
     },
 }
 
@@ -146,6 +157,10 @@ impl Entry {
                 r#"{{"count":{count},"fields":"{fields}","kind":"quarantine","raw":"{raw}","received":"{received}","source":{},"v":1}}"#,
                 json_string(source)
             ),
+            Body::Key { key, ends } => format!(
+                r#"{{"count":{count},"ends":{ends},"fields":"{fields}","key":{},"kind":"key","received":"{received}","v":1}}"#,
+                json_string(&key.to_string())
+            ),
         }
         .into_bytes()
     }
@@ -176,7 +191,7 @@ impl Entry {
         }
     }
 
-    /// `log`, `record`, `pipeline`, `plugin` or `quarantine`.
+    /// `log`, `record`, `pipeline`, `plugin`, `quarantine` or `key`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self.body {
@@ -185,6 +200,7 @@ impl Entry {
             Body::Pipeline { .. } => "pipeline",
             Body::Plugin { .. } => "plugin",
             Body::Quarantine { .. } => "quarantine",
+            Body::Key { .. } => "key",
         }
     }
 }
@@ -214,6 +230,7 @@ impl Members {
             "quarantine" => {
                 Body::Quarantine { source: self.take("source", source)?, raw: self.parsed("raw")? }
             }
+            "key" => Body::Key { key: self.parsed("key")?, ends: self.take("ends", size)? },
             _ => return Err(EntryError::Kind),
         })
     }
@@ -251,6 +268,10 @@ fn mode(member: &Json) -> Option<Mode> {
 fn count(member: &Json) -> Option<u16> {
     let count = u16::try_from(member.as_u64()?).ok()?;
     (count.is_power_of_two() && usize::from(count) >= LEAVES_MIN).then_some(count)
+}
+
+fn size(member: &Json) -> Option<u64> {
+    member.as_u64().filter(|size| *size <= SIZE_MAX)
 }
 
 fn part(member: &Json) -> Option<(u32, u32)> {

@@ -12,7 +12,11 @@ use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
-use crate::limits::ADMIN_TOKEN_LEN;
+use cairnlog_ledger::limits::RECORD_BYTES_DEFAULT;
+
+use crate::limits::{
+    ADMIN_TOKEN_LEN, INGEST_BYTES_MAX, INGEST_RECORDS_DEFAULT, INGEST_RECORDS_MAX, SETTING_BYTES_MIN,
+};
 
 /// Where a server listens if it is not told.
 pub(crate) const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
@@ -22,7 +26,17 @@ const LOG_DEFAULT: &str = "info";
 
 /// The settings that stand in a file or, as `CAIRNLOG_` and the name in capitals, in the environment. Other variables of
 /// that prefix are not ours to refuse: platforms set some for a service of this name.
-const KEYS: [&str; 6] = ["data", "heads", "listen", "public_host", "log", "witness_policy"];
+const KEYS: [&str; 9] = [
+    "data",
+    "heads",
+    "listen",
+    "public_host",
+    "log",
+    "witness_policy",
+    "ingest_bytes_max",
+    "ingest_records_max",
+    "record_bytes_max",
+];
 
 const ADMIN_TOKEN: &str = "CAIRNLOG_ADMIN_TOKEN";
 
@@ -43,6 +57,29 @@ pub(crate) struct Settings {
     pub(crate) log: String,
     /// A token with every role, for this run.
     pub(crate) admin_token: Option<Secret>,
+    /// How much one ingest may send.
+    pub(crate) ingest: IngestLimits,
+}
+
+/// How much one ingest may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct IngestLimits {
+    /// Bytes of the body, as sent and after decompression.
+    pub(crate) body_bytes: usize,
+    /// Raw records.
+    pub(crate) records: usize,
+    /// Bytes of a raw record beyond which it is quarantined.
+    pub(crate) record_bytes: usize,
+}
+
+impl Default for IngestLimits {
+    fn default() -> Self {
+        Self {
+            body_bytes: INGEST_BYTES_MAX,
+            records: INGEST_RECORDS_DEFAULT,
+            record_bytes: RECORD_BYTES_DEFAULT,
+        }
+    }
 }
 
 /// What the command line said.
@@ -84,6 +121,9 @@ struct Found {
     #[serde(skip_serializing_if = "Option::is_none")]
     public_host: Option<String>,
     log: String,
+    ingest_bytes_max: usize,
+    ingest_records_max: usize,
+    record_bytes_max: usize,
 }
 
 /// Merges and checks the settings. `env` reads the environment.
@@ -91,9 +131,13 @@ struct Found {
 /// # Errors
 /// An unreadable file, an unknown key in it, a value that can't be, no data directory.
 pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Result<Settings, ConfigError> {
+    let defaults = IngestLimits::default();
     let mut figment = Figment::new()
         .merge(Serialized::default("listen", LISTEN_DEFAULT))
-        .merge(Serialized::default("log", LOG_DEFAULT));
+        .merge(Serialized::default("log", LOG_DEFAULT))
+        .merge(Serialized::default("ingest_bytes_max", defaults.body_bytes))
+        .merge(Serialized::default("ingest_records_max", defaults.records))
+        .merge(Serialized::default("record_bytes_max", defaults.record_bytes));
     if let Some(file) = &flags.file {
         if !file.is_file() {
             return Err(ConfigError(format!(
@@ -105,7 +149,10 @@ pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Resul
     }
     for key in KEYS {
         if let Some(value) = env(&format!("CAIRNLOG_{}", key.to_ascii_uppercase())) {
-            figment = figment.merge(Serialized::default(key, value));
+            figment = match value.parse::<usize>() {
+                Ok(number) if key.ends_with("_max") => figment.merge(Serialized::default(key, number)),
+                _ => figment.merge(Serialized::default(key, value)),
+            };
         }
     }
     let found: Found =
@@ -114,9 +161,25 @@ pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Resul
     let data = data
         .ok_or_else(|| ConfigError("name the data directory with --data DIR or CAIRNLOG_DATA".to_owned()))?;
     let heads = found.heads.filter(|path| !path.as_os_str().is_empty());
+    let ingest = IngestLimits {
+        body_bytes: within("ingest_bytes_max", found.ingest_bytes_max, SETTING_BYTES_MIN, INGEST_BYTES_MAX)?,
+        records: within("ingest_records_max", found.ingest_records_max, 1, INGEST_RECORDS_MAX)?,
+        record_bytes: within(
+            "record_bytes_max",
+            found.record_bytes_max,
+            SETTING_BYTES_MIN,
+            INGEST_BYTES_MAX,
+        )?,
+    };
     let Found { listen, public_host, log, witness_policy, .. } = found;
     check_public_host(public_host.as_deref())?;
-    Ok(Settings { data, heads, witness_policy, listen, public_host, log, admin_token: admin_token(env)? })
+    let admin_token = admin_token(env)?;
+    Ok(Settings { data, heads, witness_policy, listen, public_host, log, admin_token, ingest })
+}
+
+fn within(key: &str, value: usize, min: usize, max: usize) -> Result<usize, ConfigError> {
+    let words = || ConfigError(format!("{key} is {min} to {max}, not {value}"));
+    (min..=max).contains(&value).then_some(value).ok_or_else(words)
 }
 
 fn refused(error: &figment::Error) -> ConfigError {
@@ -222,6 +285,20 @@ mod tests {
         }
         let missing = load(&flags(Some("d"), Some(PathBuf::from("/nowhere/c.toml"))), nothing).unwrap_err();
         assert!(missing.to_string().contains("/nowhere/c.toml"), "{missing}");
+    }
+
+    #[test]
+    fn limits_are_settings_within_their_bounds() {
+        assert_eq!(load(&flags(Some("d"), None), nothing).unwrap().ingest, IngestLimits::default());
+        let (_dir, path) = file("ingest_bytes_max = 2048\ningest_records_max = 5\n");
+        let env = |name: &str| (name == "CAIRNLOG_RECORD_BYTES_MAX").then(|| "4096".to_owned());
+        let found = load(&flags(Some("d"), Some(path)), env).unwrap().ingest;
+        assert_eq!(found, IngestLimits { body_bytes: 2_048, records: 5, record_bytes: 4_096 });
+        for bad in ["0", "1", "16777217", "-1", "many"] {
+            let env = |name: &str| (name == "CAIRNLOG_INGEST_BYTES_MAX").then(|| bad.to_owned());
+            let error = load(&flags(Some("d"), None), env).unwrap_err().to_string();
+            assert!(error.contains("ingest_bytes_max"), "{bad}: {error}");
+        }
     }
 
     #[test]

@@ -5,11 +5,16 @@
 use std::time::Duration;
 
 /// Largest request body of an ingest, as sent and after decompression: a request is one atomic
-/// commit and is held in memory until it is durable.
+/// commit and is held in memory until it is durable. A setting may lower it.
 pub(crate) const INGEST_BYTES_MAX: usize = 16 << 20;
 
-/// Most raw records in one ingest request.
-pub(crate) const INGEST_RECORDS_MAX: usize = 10_000;
+/// Most raw records in one ingest request, if no setting says otherwise.
+pub(crate) const INGEST_RECORDS_DEFAULT: usize = 10_000;
+/// The most that a setting may say: as many entries as one commit may hold.
+pub(crate) const INGEST_RECORDS_MAX: usize = 16_384;
+
+/// The least that settings of bytes may say.
+pub(crate) const SETTING_BYTES_MIN: usize = 1_024;
 
 /// Largest plugin upload.
 pub(crate) const PLUGIN_BYTES_MAX: usize = 32 << 20;

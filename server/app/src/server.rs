@@ -232,6 +232,7 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
         random: Arc::new(OsRandom),
         public_host,
         workers: std::thread::available_parallelism().map_or(1, usize::from),
+        record_bytes_max: settings.ingest.record_bytes,
     })
     .await?;
     let tokens = Tokens::open(engine, writer, settings.admin_token.as_ref().map(Secret::expose)).await?;
@@ -247,6 +248,7 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
         clock,
         metrics,
         openapi,
+        ingest: settings.ingest,
         bodies: Arc::new(Semaphore::new(BODIES_BYTES_MAX)),
         findings: Findings::default(),
         draining: AtomicBool::new(false),

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::access::{Grant, Role, Tokens, no_log};
 use crate::auditor::Findings;
+use crate::config::IngestLimits;
 use crate::http::auth::Visitor;
 use crate::http::cursor::Cursors;
 use crate::http::problem::Problem;
@@ -25,6 +26,8 @@ pub(crate) struct App {
     pub(crate) metrics: PrometheusHandle,
     /// The rendered `OpenAPI` document.
     pub(crate) openapi: Bytes,
+    /// How much one ingest may send.
+    pub(crate) ingest: IngestLimits,
     /// One permit a byte of ingest bodies held at once.
     pub(crate) bodies: Arc<Semaphore>,
     /// What the rolling audit has found.

@@ -10,21 +10,21 @@ use cairnlog_store::datadir::DataDir;
 use cairnlog_store::kept::KeptHeads;
 use cairnlog_store::secrets::LogKeys;
 use cairnlog_store::{Batch, Engine, Family, Scan, Stopped, layout};
-use cairnlog_tlog::{LogParams, OpenError, SharedWriter, Witnesses};
+use cairnlog_tlog::{LogParams, OpenError, SharedWriter, Signer, Witnesses};
 use cairnlog_verify::entry::{Body, Digest, Mode};
 use cairnlog_verify::name;
-use cairnlog_verify::note::{KeyKind, SigningKey};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::class::Class;
 use crate::error::LedgerError;
 use crate::handles::{Clock, Random};
-use crate::limits::{LOGS_MAX, SEARCHES_MAX, SIGNING_KEYS_MAX};
+use crate::limits::{LOGS_MAX, SEARCHES_MAX};
 use crate::log::{Log, LogRow, Shared, draft};
 use crate::prepared::Prepared;
 use crate::registry::{PluginInfo, Registry};
 use crate::said::LogSaid;
+use crate::signing::{self, KeyRow};
 use crate::worker::Sealer;
 
 /// Who cosigns the heads of the log of an origin, if anybody.
@@ -52,6 +52,8 @@ pub struct Config {
     pub public_host: String,
     /// Chunks of raw records worked on at once.
     pub workers: usize,
+    /// Bytes of a raw record beyond which it is quarantined.
+    pub record_bytes_max: usize,
 }
 
 /// A log to create.
@@ -88,14 +90,14 @@ impl NewLog {
 
 /// All logs of a server, and its plugins.
 pub struct Ledger {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     dir: Arc<DataDir>,
     heads: KeptHeads,
     witnesses: WitnessesOf,
     public_host: String,
     logs: RwLock<BTreeMap<String, Arc<Log>>>,
-    /// The id of the next log; held while one is created.
-    next_id: tokio::sync::Mutex<u32>,
+    /// The id of the next log; held while one is created or its keys change, so that no two take one key.
+    pub(crate) next_id: tokio::sync::Mutex<u32>,
 }
 
 impl Ledger {
@@ -104,12 +106,14 @@ impl Ledger {
     /// # Errors
     /// The first thing that is damaged or missing, in one line; nothing was signed or written then.
     pub async fn open(config: Config) -> Result<Self, LedgerError> {
-        let Config { dir, heads, witnesses, engine, writer, host, clock, random, public_host, workers } =
-            config;
+        let Config { dir, heads, witnesses, engine, writer, host, clock, random, public_host, .. } = config;
+        let (workers, record_bytes_max) = (config.workers, config.record_bytes_max);
         let registry = Registry::open(Arc::clone(&engine), writer.clone(), host.clone()).await?;
         let workers = Arc::new(Semaphore::new(workers));
         let searches = Semaphore::new(SEARCHES_MAX);
-        let shared = Arc::new(Shared { engine, writer, host, clock, random, registry, workers, searches });
+        let shared =
+            Shared { engine, writer, host, clock, random, registry, workers, searches, record_bytes_max };
+        let shared = Arc::new(shared);
         let scan = Scan::prefix(Family::Logs, Vec::new(), LOGS_MAX);
         let mut logs = BTreeMap::new();
         let mut next_id = 1;
@@ -157,15 +161,11 @@ impl Ledger {
         self.check_free(&new.name, &origin)?;
         let mut notes: Vec<Zeroizing<String>> = new.signing_keys.into_iter().map(Zeroizing::new).collect();
         if notes.is_empty() {
-            for make in [SigningKey::ed25519, SigningKey::ml_dsa_44] {
-                let mut seed = Zeroizing::new([0; 32]);
-                self.shared.random.fill(seed.as_mut_slice());
-                let key = make(&origin, *seed).map_err(|error| bad(format!("the origin: {error}")))?;
-                notes.push(key.to_private_note());
-            }
+            notes = signing::make(&origin, self.shared.random.as_ref())?;
         }
-        let signers = parse_signers(&notes, &origin)?;
-        self.check_keys(new.mode, &verifier_keys(&signers))?;
+        let signers: Vec<Signer> = signing::parse(&notes, &origin)?.into_iter().map(Signer::from).collect();
+        let key_rows = signing::rows(&signers);
+        self.check_keys(new.mode, &key_rows)?;
         self.check_vacant(*next_id).await?;
         let keys = self.make_keys(&new.name, &origin, notes).await?;
         let row = LogRow {
@@ -176,6 +176,7 @@ impl Ledger {
             private: new.private,
             dedupe: new.dedupe,
             frozen: false,
+            keys: key_rows,
         };
         let log = self.first_commit(*next_id, row, keys, signers, by).await?;
         *next_id += 1;
@@ -199,14 +200,14 @@ impl Ledger {
     }
 
     /// Refuses a key that signs for a log of another mode: who trusts it for records would take anyone's bytes for some.
-    fn check_keys(&self, mode: Mode, keys: &[String]) -> Result<(), LedgerError> {
+    pub(crate) fn check_keys(&self, mode: Mode, keys: &[KeyRow]) -> Result<(), LedgerError> {
         let logs = self.logs.read().unwrap_or_else(PoisonError::into_inner);
         let others = logs.values().filter(|log| log.mode() != mode);
         // Behind name and id stand the kind and the public key.
         let public = |key: &String| key.splitn(3, '+').nth(2).map(str::to_owned);
         let taken: BTreeSet<_> =
             others.flat_map(|log| log.info().verifier_keys).map(|key| public(&key)).collect();
-        if keys.iter().any(|key| taken.contains(&public(key))) {
+        if keys.iter().any(|row| taken.contains(&public(&row.key))) {
             let words =
                 "a signing key is that of a log of another mode; logs of records and opaque ones share none";
             return Err(LedgerError::Conflict(words.to_owned()));
@@ -261,7 +262,7 @@ impl Ledger {
         id: u32,
         row: LogRow,
         keys: Arc<LogKeys>,
-        signers: Vec<SigningKey>,
+        signers: Vec<Signer>,
         by: &str,
     ) -> Result<Log, LedgerError> {
         let entries = match row.mode {
@@ -285,13 +286,12 @@ impl Ledger {
                 batch.put(Family::Classes, layout::class_key(id, "default"), default_class);
             }
         });
-        let verifier_keys = verifier_keys(&signers);
         let params = params(id, &row, signers, &self.shared.clock, &self.heads, &self.witnesses);
         let (engine, writer) = (Arc::clone(&self.shared.engine), self.shared.writer.clone());
         let tree = cairnlog_tlog::Log::create(engine, writer, params, Some(Box::new(first)))
             .await
             .map_err(not_created)?;
-        Log::open(id, row, Arc::clone(&self.shared), keys, tree, verifier_keys).await
+        Log::open(id, row, Arc::clone(&self.shared), keys, tree).await
     }
 
     /// All logs, by name.
@@ -402,12 +402,15 @@ async fn open_log(
     let origin = row.origin.clone();
     let keys = tokio::task::spawn_blocking(move || LogKeys::open(&path, &origin)).await;
     let keys = Arc::new(keys.map_err(LedgerError::internal)?.map_err(LedgerError::internal)?);
-    let signers = parse_signers(keys.signing(), &row.origin)?;
-    let verifier_keys = verifier_keys(&signers);
+    let signers = signing::stored(&keys.signing(), &row.keys, &row.origin)?;
+    let key_rows = signing::rows(&signers);
     let params = params(id, &row, signers, &shared.clock, heads, witnesses);
     let (engine, writer) = (Arc::clone(&shared.engine), shared.writer.clone());
     let tree = cairnlog_tlog::Log::open(engine, writer, params).await.map_err(LedgerError::internal)?;
-    Log::open(id, row, shared, keys, tree, verifier_keys).await
+    let row = LogRow { keys: key_rows, ..row };
+    let log = Log::open(id, row, shared, keys, tree).await?;
+    log.drop_ended_keys().await?;
+    Ok(log)
 }
 
 fn heads_unreadable(heads: &KeptHeads, error: &std::io::Error) -> LedgerError {
@@ -417,7 +420,7 @@ fn heads_unreadable(heads: &KeptHeads, error: &std::io::Error) -> LedgerError {
 fn params(
     id: u32,
     row: &LogRow,
-    signers: Vec<SigningKey>,
+    signers: Vec<Signer>,
     clock: &Arc<dyn Clock>,
     heads: &KeptHeads,
     witnesses: &WitnessesOf,
@@ -439,32 +442,4 @@ fn not_created(error: OpenError) -> LedgerError {
         OpenError::First(error) => error.into(),
         other => LedgerError::internal(other),
     }
-}
-
-/// The keys; the log's own first, an Ed25519 key before all, which every client of C2SP's formats can verify.
-fn parse_signers(notes: &[Zeroizing<String>], origin: &str) -> Result<Vec<SigningKey>, LedgerError> {
-    let bad = |words: &str| LedgerError::BadRequest(words.to_owned());
-    if notes.len() > SIGNING_KEYS_MAX {
-        return Err(LedgerError::BadRequest(format!("a log has {SIGNING_KEYS_MAX} signing keys at most")));
-    }
-    let mut signers: Vec<SigningKey> = notes
-        .iter()
-        .map(|note| {
-            note.parse().map_err(|_| bad("a signing key is not a PRIVATE+KEY+… note of a supported kind"))
-        })
-        .collect::<Result<_, _>>()?;
-    signers.sort_by_key(|signer| (signer.name() != origin, signer.kind()));
-    let ids: BTreeSet<_> = signers.iter().map(|signer| signer.verifier_key().to_string()).collect();
-    if ids.len() < signers.len() {
-        return Err(bad("a signing key is given twice"));
-    }
-    let is_own = |signer: &SigningKey| signer.name() == origin && signer.kind() == KeyKind::Ed25519;
-    if !signers.first().is_some_and(is_own) {
-        return Err(bad("no signing key is an Ed25519 key (type 0x01) named like the log's origin"));
-    }
-    Ok(signers)
-}
-
-fn verifier_keys(signers: &[SigningKey]) -> Vec<String> {
-    signers.iter().map(|signer| signer.verifier_key().to_string()).collect()
 }

@@ -20,7 +20,7 @@
 //! 2. `registry`: the server's plugins. `pipeline`: a source's stages over a chunk of raw records.
 //! 3. `intake`: the way into the tree. `log`: one log, its sources and classes; `ingest`, `read` and `search` are what
 //!    it does all day, or `opaque`.
-//! 4. `ledger`: all logs of a server. `stored`: which they are, for who does not open them.
+//! 4. `ledger`: all logs of a server; `signing`, `rotation`: their keys and how they change. `stored`: which they are, for who does not open them.
 
 mod aead;
 mod answer;
@@ -34,8 +34,10 @@ mod opaque;
 mod pipeline;
 mod read;
 mod registry;
+mod rotation;
 mod search;
 mod seen;
+mod signing;
 mod source;
 mod stage;
 mod stored;
@@ -65,6 +67,7 @@ pub use log::{Binding, Log, LogInfo};
 pub use opaque::Added;
 pub use read::{Kept, Record};
 pub use registry::PluginInfo;
+pub use rotation::KeyChange;
 pub use search::{Found, Order, Position, Search};
 pub use source::{Policy, SourceInfo, SourceSpec, StageSpec};
 pub use stored::{StoredLog, stored_logs};

@@ -35,8 +35,8 @@ pub const BASIS_BYTES_MAX: usize = 256;
 /// Days that a quarantined raw record is kept.
 pub const QUARANTINE_DAYS: u32 = 30;
 
-/// Bytes of one raw record; a larger one is quarantined as `too-large`.
-pub const RECORD_BYTES_MAX: usize = 1 << 20;
+/// Bytes of one raw record, if no setting says otherwise; a larger one is quarantined as `too-large`.
+pub const RECORD_BYTES_DEFAULT: usize = 1 << 20;
 
 /// Raw records of a chunk, the unit of work of a worker: enough to make a fresh instance cost nothing, few enough that
 /// sources take turns.
@@ -68,6 +68,12 @@ pub const LOGS_MAX: usize = 1_024;
 
 /// Signing keys of one log; each signs every tree head.
 pub const SIGNING_KEYS_MAX: usize = 8;
+
+/// Entries for which old keys go on signing beside new ones if nobody says: time for monitors to be told.
+pub const KEY_OVERLAP_ENTRIES: u64 = 1_000_000;
+
+/// Bytes of the reason given for new keys.
+pub const KEY_REASON_BYTES_MAX: usize = 1_024;
 
 /// How long before midnight a request looks for itself under the next day's key too, in milliseconds: a repeat may
 /// overtake it across midnight, and no request takes longer than this.

@@ -5,7 +5,7 @@ mod days;
 mod sources;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use cairnlog_host::Host;
 use cairnlog_store::secrets::LogKeys;
@@ -28,6 +28,7 @@ use crate::read::Opener;
 use crate::redact::Redactor;
 use crate::registry::Registry;
 use crate::seen::Windows;
+use crate::signing::KeyRow;
 use crate::source::SourceInfo;
 use crate::task::{lost, off_thread};
 use crate::worker::{Draft, Sealed, Sealer};
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) workers: Arc<Semaphore>,
     /// One permit a search at work.
     pub(crate) searches: Semaphore,
+    /// Bytes of a raw record beyond which it is quarantined.
+    pub(crate) record_bytes_max: usize,
 }
 
 impl Shared {
@@ -58,7 +61,8 @@ impl Shared {
 pub struct Log {
     id: u32,
     row: LogRow,
-    verifier_keys: Vec<String>,
+    /// The keys that sign; they change, the rest of the row but for `frozen` does not.
+    signing: RwLock<Vec<KeyRow>>,
     shared: Arc<Shared>,
     keys: Arc<LogKeys>,
     tree: cairnlog_tlog::Log,
@@ -72,8 +76,8 @@ pub struct Log {
     /// Deletes the `seen` rows of days that are over.
     forgetting: Mutex<Option<JoinHandle<()>>>,
     opener: Opener,
-    /// Changes of sources and classes come one after the other.
-    changing: tokio::sync::Mutex<()>,
+    /// Changes of sources, classes and keys come one after the other.
+    pub(crate) changing: tokio::sync::Mutex<()>,
 }
 
 /// A row of `logs`.
@@ -91,6 +95,9 @@ pub(crate) struct LogRow {
     pub(crate) dedupe: bool,
     #[serde(default)]
     pub(crate) frozen: bool,
+    /// Rows of before keys could change have none: all keys that there are sign.
+    #[serde(default)]
+    pub(crate) keys: Vec<KeyRow>,
 }
 
 fn records() -> Mode {
@@ -146,6 +153,7 @@ pub(crate) struct Ready {
     pub(crate) classes: Arc<BTreeMap<String, Class>>,
     pub(crate) sealer: Sealer,
     pub(crate) random: Arc<dyn Random>,
+    pub(crate) record_bytes_max: usize,
 }
 
 impl Log {
@@ -155,7 +163,6 @@ impl Log {
         shared: Arc<Shared>,
         keys: Arc<LogKeys>,
         tree: cairnlog_tlog::Log,
-        verifier_keys: Vec<String>,
     ) -> Result<Self, LedgerError> {
         let sealer = Sealer::new(row.origin.clone(), Arc::clone(&keys), Arc::clone(&shared.random));
         let redactor = Arc::new(Redactor::new(keys.pseudonym_key(), Arc::clone(&shared.random)));
@@ -164,8 +171,8 @@ impl Log {
         let intake = Intake::new(tree.clone(), row.frozen);
         let log = Self {
             id,
+            signing: RwLock::new(row.keys.clone()),
             row,
-            verifier_keys,
             shared,
             keys,
             tree,
@@ -187,11 +194,14 @@ impl Log {
     /// What it is.
     #[must_use]
     pub fn info(&self) -> LogInfo {
+        let size = self.tree.head().checkpoint.size;
+        let signing = self.signing().into_iter().filter(|row| row.signs(size));
+        let verifier_keys: Vec<String> = signing.map(|row| row.key).collect();
         LogInfo {
             name: self.row.name.clone(),
             origin: self.row.origin.clone(),
-            verifier_key: self.verifier_keys.first().cloned().unwrap_or_default(),
-            verifier_keys: self.verifier_keys.clone(),
+            verifier_key: verifier_keys.first().cloned().unwrap_or_default(),
+            verifier_keys,
             created_ms: self.row.created_ms,
             mode: self.row.mode,
             private: self.row.private,
@@ -232,8 +242,7 @@ impl Log {
         let _changing = self.changing.lock().await;
         let was_frozen = self.intake.is_frozen();
         self.intake.set_frozen(true).await;
-        let row = LogRow { frozen: true, ..self.row.clone() };
-        let row = serde_json::to_vec(&row).map_err(LedgerError::internal)?;
+        let row = self.written_row(self.signing())?;
         let mut batch = Batch::new();
         batch.put(Family::Logs, layout::log_key(self.id), row);
         let kept = self.shared.commit(batch).await;
@@ -241,6 +250,25 @@ impl Log {
             self.intake.set_frozen(was_frozen).await;
         }
         kept
+    }
+
+    /// The row as it is to be stored, with these keys.
+    pub(crate) fn written_row(&self, keys: Vec<KeyRow>) -> Result<Vec<u8>, LedgerError> {
+        let row = LogRow { frozen: self.intake.is_frozen(), keys, ..self.row.clone() };
+        serde_json::to_vec(&row).map_err(LedgerError::internal)
+    }
+
+    /// The keys that sign, and those that did and have ended.
+    pub(crate) fn signing(&self) -> Vec<KeyRow> {
+        self.signing.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_signing(&self, keys: Vec<KeyRow>) {
+        *self.signing.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+
+    pub(crate) fn sealer(&self) -> &Sealer {
+        &self.sealer
     }
 
     pub(crate) fn dedupes(&self) -> bool {
@@ -304,6 +332,7 @@ impl Log {
             classes: self.read_classes(),
             sealer: self.sealer.clone(),
             random: Arc::clone(&self.shared.random),
+            record_bytes_max: self.shared.record_bytes_max,
         })
     }
 

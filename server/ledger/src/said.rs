@@ -45,6 +45,23 @@ pub struct QuarantineSaid<'a> {
     pub size: u64,
 }
 
+/// What a key's entry says besides the key and the end of those before it.
+#[derive(Debug, Clone, Copy)]
+pub struct KeySaid<'a> {
+    /// Who changed the keys: the id of a token.
+    pub by: &'a str,
+    /// Why, in their words; empty where they gave none.
+    pub reason: &'a str,
+}
+
+impl KeySaid<'_> {
+    /// The attributes.
+    #[must_use]
+    pub fn attributes(&self) -> Vec<Attribute> {
+        vec![text("key.by", self.by), text("key.reason", self.reason)]
+    }
+}
+
 impl LogSaid<'_> {
     /// The attributes.
     #[must_use]
@@ -108,6 +125,7 @@ mod tests {
                 .attributes(),
             PluginSaid { name: "aws-cloudtrail", version: "0.1.0", kinds: &kinds, uploaded_by: "admin" }
                 .attributes(),
+            KeySaid { by: "admin", reason: "" }.attributes(),
             QuarantineSaid { reason: "trap", detail: "unreachable", size: 7 }.attributes(),
         ] {
             assert_eq!(Event::new(said.clone()).map(Event::into_attributes), Ok(said));

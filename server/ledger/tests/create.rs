@@ -1,4 +1,5 @@
-//! Creating logs when the store fails: no attempt takes away the keys that an earlier one may have signed with.
+//! Creating logs and changing their keys when the store fails: no attempt takes away the keys that an earlier one may have
+//! signed with, and no key signs that the store does not name.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -6,7 +7,8 @@ use std::sync::Arc;
 
 use cairnlog_host::{Host, HostLimits};
 use cairnlog_ledger::handles::{OsRandom, SystemClock};
-use cairnlog_ledger::{Config, Ledger, LedgerError, NewLog};
+use cairnlog_ledger::limits::RECORD_BYTES_DEFAULT;
+use cairnlog_ledger::{Config, KeyChange, Ledger, LedgerError, Mode, NewLog};
 use cairnlog_store::datadir::DataDir;
 use cairnlog_store::faulty::{CommitFault, FaultyEngine, ReadFault};
 use cairnlog_store::kept::KeptHeads;
@@ -31,6 +33,7 @@ async fn try_open(dir: &Path, engine: Arc<dyn Engine>) -> Result<Ledger, LedgerE
         random: Arc::new(OsRandom),
         public_host: "log.example".to_owned(),
         workers: 1,
+        record_bytes_max: RECORD_BYTES_DEFAULT,
     };
     Ledger::open(config).await
 }
@@ -89,4 +92,33 @@ async fn a_store_that_has_forgotten_a_log_is_refused() {
     std::fs::write(dir.path().join("db/elsewhere"), "").unwrap();
     let refused = try_open(dir.path(), Arc::new(MemoryEngine::new())).await.err().unwrap().to_string();
     assert!(refused.contains("\"hr\"") && refused.contains("heads"), "{refused}");
+}
+
+/// New keys are on disk before the batch that names them; where that does not land, they are nobody's.
+#[tokio::test]
+async fn keys_that_a_crash_left_before_they_signed_sign_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let faulty = Arc::new(FaultyEngine::new(Arc::new(MemoryEngine::new())));
+    let ledger = open(dir.path(), faulty.clone()).await;
+    let log = ledger.create_log(NewLog { mode: Mode::Opaque, ..named("plain") }, "op").await.unwrap();
+    let before = log.info().verifier_keys;
+    let signing = || std::fs::read_to_string(dir.path().join("keys/plain/signing")).unwrap();
+    let kept = signing();
+
+    faulty.plan_commit(1, CommitFault::Unavailable);
+    let refused = ledger.rotate_keys(&log, KeyChange::default(), "op").await.unwrap_err();
+    assert!(matches!(refused, LedgerError::ReadOnly(_)), "{refused}");
+    assert_eq!(signing().lines().count(), 4, "the new keys are there");
+    assert_eq!(log.info().verifier_keys, before);
+    log.add(b"x".to_vec()).await.unwrap();
+    ledger.shutdown().await;
+    drop((log, ledger));
+
+    std::fs::write(dir.path().join("db/elsewhere"), "").unwrap();
+    let ledger = open(dir.path(), faulty).await;
+    let log = ledger.log("plain").unwrap();
+    assert_eq!(log.info().verifier_keys, before);
+    assert_eq!(signing(), kept, "and were removed");
+    let note = log.tree().checkpoint(&log.tree().head()).await.unwrap();
+    assert_eq!(note.lines().filter(|line| line.starts_with('—')).count(), 2, "{note}");
 }

@@ -47,7 +47,7 @@ const PRIVATE_NOTE: &str = "PRIVATE+KEY+";
 pub struct LogKeys {
     dir: PathBuf,
     origin: String,
-    signing: Vec<Zeroizing<String>>,
+    signing: RwLock<Arc<[Zeroizing<String>]>>,
     kek: Kek,
     /// What readers see: the last keyring that is on disk. Held only to clone the pointer.
     shown: RwLock<Arc<Keyring>>,
@@ -139,7 +139,6 @@ impl LogKeys {
     /// # Errors
     /// [`SecretsError::Exists`] if `dir` is there; [`SecretsError::Invalid`] for what is no origin or private note.
     pub fn create(dir: &Path, origin: &str, signing: &[Zeroizing<String>]) -> Result<Self, SecretsError> {
-        let is_note = |note: &Zeroizing<String>| note.starts_with(PRIVATE_NOTE) && !note.contains('\n');
         if cairnlog_verify::name::check_origin(origin).is_err()
             || signing.is_empty()
             || !signing.iter().all(is_note)
@@ -180,8 +179,23 @@ impl LogKeys {
 
     /// The signing keys, each a C2SP private note.
     #[must_use]
-    pub fn signing(&self) -> &[Zeroizing<String>] {
-        &self.signing
+    pub fn signing(&self) -> Arc<[Zeroizing<String>]> {
+        Arc::clone(&self.signing.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Keeps these signing keys and no others. Durable when it returns; those that are left out are gone. When it fails
+    /// either may be on disk.
+    ///
+    /// # Errors
+    /// [`SecretsError`].
+    pub fn set_signing(&self, notes: &[Zeroizing<String>]) -> Result<(), SecretsError> {
+        if notes.is_empty() || !notes.iter().all(is_note) {
+            return Err(SecretsError::Invalid);
+        }
+        let _writing = self.room();
+        write(&self.dir.join(SIGNING), join_lines(notes).as_bytes())?;
+        *self.signing.write().unwrap_or_else(PoisonError::into_inner) = notes.into();
+        Ok(())
     }
 
     /// How often the keyring has been written, for backups to compare.
@@ -279,7 +293,7 @@ impl LogKeys {
         Self {
             dir: dir.to_path_buf(),
             origin: origin.to_owned(),
-            signing,
+            signing: RwLock::new(signing.into()),
             kek,
             shown: RwLock::new(Arc::new(keyring)),
             room: Mutex::default(),
@@ -346,6 +360,10 @@ fn read_signing(path: &Path) -> Result<Vec<Zeroizing<String>>, SecretsError> {
         return Err(SecretsError::Malformed { path: path.to_path_buf(), what });
     }
     Ok(notes)
+}
+
+fn is_note(note: &Zeroizing<String>) -> bool {
+    note.starts_with(PRIVATE_NOTE) && !note.contains('\n')
 }
 
 fn join_lines(notes: &[Zeroizing<String>]) -> Zeroizing<String> {

@@ -54,7 +54,7 @@ fn what_was_made_is_found_again() {
     let window = keys.window_key(20_780).unwrap();
 
     let found = LogKeys::open(&dir, ORIGIN).unwrap();
-    assert_eq!(found.signing(), notes());
+    assert_eq!(*found.signing(), notes());
     assert_eq!(found.page(*id).unwrap().as_bytes(), page.as_bytes());
     assert_eq!(found.existing_index_key(month("2026-11")).unwrap().as_bytes(), index.as_bytes());
     assert_eq!(found.index_key(month("2026-11")).unwrap().as_bytes(), index.as_bytes());

@@ -75,7 +75,7 @@ impl Head {
     /// The time that the ML-DSA-44 signature of this head says; `None` where the log has no such key.
     #[must_use]
     pub fn timestamp(&self) -> Option<u64> {
-        self.signers.tell_time().then_some(self.time)
+        self.signers.tell_time(self.checkpoint.size).then_some(self.time)
     }
 
     /// This head as it is published: with the signatures of `served`.
@@ -91,7 +91,7 @@ impl Head {
         if self.note.is_empty() {
             return Err(HeadError::Unpublished);
         }
-        if !self.signers.sign_when_asked() {
+        if !self.signers.sign_when_asked(self.checkpoint.size) {
             return Ok(self.note.clone());
         }
         let complete = || async {

@@ -48,6 +48,7 @@ pub use limits::{
 };
 pub use log::{Clock, Log, LogParams};
 pub use proofs::Inclusion;
+pub use signers::Signer;
 pub use submission::{Appended, Submission};
 pub use witness::{Cosigner, Quorum, Witness, WitnessAnswer, WitnessError, Witnesses};
 pub use writer::SharedWriter;

@@ -3,7 +3,6 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use cairnlog_store::{CommitError, Engine, Family, kept::KeptHead, layout};
-use cairnlog_verify::note::SigningKey;
 use tokio::{
     sync::{Mutex, Semaphore, mpsc, oneshot, watch},
     task::JoinHandle,
@@ -22,7 +21,7 @@ use crate::{
     reader::TileReader,
     rebuild,
     sequencer::{Job, Sequencer, Waiter},
-    signers::Signers,
+    signers::{Signer, Signers},
     submission::{Appended, Capacity, Cost, Submission},
     witness::Witnesses,
     writer::{Growing, SharedWriter},
@@ -37,8 +36,8 @@ pub struct LogParams {
     pub id: u32,
     /// Its origin, the first line of every head.
     pub origin: String,
-    /// The keys that sign every head; at least one is named like the origin.
-    pub signers: Vec<SigningKey>,
+    /// The keys that sign heads; at least one is named like the origin and does not end.
+    pub signers: Vec<Signer>,
     /// Where the times of heads come from.
     pub clock: Clock,
     /// Who cosigns the heads before they are published; without, every durable head is published.
@@ -107,7 +106,7 @@ impl Log {
         }
         let capacity = Capacity::of_submission(&engine.limits());
         if let Some(first) = &first {
-            capacity.admit_first(first.as_ref()).map_err(OpenError::First)?;
+            capacity.admit_or_rows(first.as_ref()).map_err(OpenError::First)?;
         }
         let before = Head::before_first(&params.origin, &signers);
         let Prepared { mut batch, head, .. } =
@@ -248,18 +247,19 @@ impl Log {
     /// head is signed anew.
     ///
     /// One of the log's own Ed25519 keys must be among the old and the new ones, so that no client is left without a
-    /// key that it knows: add the new key beside the old one first, and drop the old one with a later call. Whatever
-    /// keys the log is to be opened with must be kept before they sign.
+    /// key that it knows: add the new key beside the old one first, and drop the old one with a later call or let it end
+    /// at a size that the tree has not reached. Whatever keys the log is to be opened with must be kept before they sign.
+    /// The submission may be rows alone.
     ///
     /// # Errors
     /// [`AppendError`], [`AppendError::Invalid`] where no key goes on signing.
     pub async fn rotate(
         &self,
-        signers: Vec<SigningKey>,
+        signers: Vec<Signer>,
         submission: Option<Box<dyn Submission>>,
     ) -> Result<Appended, AppendError> {
         let cost = match &submission {
-            Some(submission) => self.inner.capacity.admit(submission.as_ref())?,
+            Some(submission) => self.inner.capacity.admit_or_rows(submission.as_ref())?,
             None => Cost { leaves: 0, bytes: 0 },
         };
         self.queue(submission, cost, Some(Arc::new(Signers::new(signers))))?.await

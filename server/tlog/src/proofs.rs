@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use cairnlog_verify::{
     Hash,
+    checkpoint::Checkpoint,
+    cose::CoseReceipt,
     proof::{self, Plan},
     receipt::Receipt,
     tile::{TILE_WIDTH, Tile},
@@ -45,7 +47,30 @@ impl Log {
     /// [`ProofFailure`]: `size` is beyond the published tree, `index` is not below `size`, or what is stored can't be
     /// read or does not prove.
     pub async fn prove_inclusion(&self, index: u64, size: u64) -> Result<Inclusion, ProofFailure> {
+        self.prove_inclusion_under(&self.head(), index, size).await
+    }
+
+    /// The COSE receipt of the entry at `index` under the published head, signed by the log's own Ed25519 key. The proof
+    /// has been verified when it is handed out.
+    ///
+    /// # Errors
+    /// [`ProofFailure`]: the entry is not in the published tree, or what is stored can't be read or does
+    /// not prove to the signed head.
+    pub async fn cose_receipt(&self, index: u64) -> Result<CoseReceipt, ProofFailure> {
         let head = self.head();
+        let Checkpoint { origin, size, .. } = &head.checkpoint;
+        let Inclusion { leaf, hashes, .. } = self.prove_inclusion_under(&head, index, *size).await?;
+        let unproven = || ProofFailure::from(ReadError::Unproven { index });
+        let key = head.signers.own(origin, *size).ok_or_else(unproven)?;
+        CoseReceipt::sign(key, *size, index, &leaf, hashes).map_err(|_| unproven())
+    }
+
+    async fn prove_inclusion_under(
+        &self,
+        head: &Head,
+        index: u64,
+        size: u64,
+    ) -> Result<Inclusion, ProofFailure> {
         let published = head.checkpoint.size;
         if size > published {
             return Err(ProofFailure::Beyond { size, published });
@@ -56,7 +81,7 @@ impl Log {
         let mut wanted: BTreeSet<Tile> = plan.tiles().into_iter().collect();
         wanted.extend(root_plan.iter().flat_map(Plan::tiles));
         wanted.insert(leaf_tile);
-        let tiles = self.tile_reader().tiles(&head, wanted.into_iter().collect()).await?;
+        let tiles = self.tile_reader().tiles(head, wanted.into_iter().collect()).await?;
         let leaf = tiles.get(leaf_tile).and_then(|tile| tile.hash((index % 256) as usize));
         let leaf = leaf.ok_or(ReadError::Unproven { index })?;
         let hashes = plan.evaluate(&tiles)?;

@@ -6,7 +6,6 @@ use cairnlog_store::{Engine, Family, Scan, layout};
 use cairnlog_verify::{
     Hash,
     checkpoint::Checkpoint,
-    note::SigningKey,
     tile::{TILE_WIDTH, Tile},
     tree,
 };
@@ -18,11 +17,11 @@ use crate::{
     error::OpenError,
     head::{Head, TIME_MAX},
     reader,
-    signers::Signers,
+    signers::{Signer, Signers},
 };
 
 /// A log's own key must be among the signers, or no client would accept its heads.
-pub(crate) fn check_signers(origin: &str, keys: Vec<SigningKey>) -> Result<Arc<Signers>, OpenError> {
+pub(crate) fn check_signers(origin: &str, keys: Vec<Signer>) -> Result<Arc<Signers>, OpenError> {
     let signers = Signers::new(keys);
     if signers.are_of(origin) {
         return Ok(Arc::new(signers));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cairnlog_store::{CommitError, Engine, Writer};
+use cairnlog_verify::checkpoint::Checkpoint;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use crate::{
@@ -116,13 +117,13 @@ impl Sequencer {
         let signers = signers.unwrap_or_else(|| Arc::clone(&self.signers));
         let (submissions, waiters): (Vec<_>, Vec<_>) =
             group.into_iter().map(|job| (job.submission, job.waiter)).unzip();
-        let origin = &self.durable.checkpoint.origin;
-        if !signers.overlap(&self.signers, origin) {
-            let words = "none of the log's own keys goes on signing; add new keys first, drop old ones later";
+        let submissions: Vec<_> = submissions.into_iter().flatten().collect();
+        if !Arc::ptr_eq(&signers, &self.signers) && !self.may_sign(&signers, &submissions) {
+            let words =
+                "none of the log's own keys goes on signing; add new keys first, and let old ones end later";
             answer_all(waiters, &AppendError::Invalid(words));
             return Ok(());
         }
-        let submissions = submissions.into_iter().flatten().collect();
         let prepared = commit::prepare(self.log, &self.durable, &signers, (self.clock)(), submissions);
         let Prepared { batch, head, appended } = match prepared {
             Ok(prepared) => prepared,
@@ -149,6 +150,14 @@ impl Sequencer {
             }
         }
         Ok(())
+    }
+
+    /// Whether other keys may sign from these submissions on: one that signs now signs their head too, and one goes on.
+    fn may_sign(&self, signers: &Signers, submissions: &[Box<dyn Submission>]) -> bool {
+        let Checkpoint { origin, size, .. } = &self.durable.checkpoint;
+        let leaves: usize = submissions.iter().map(|submission| submission.entries().len()).sum();
+        let size = size.saturating_add(leaves as u64);
+        signers.are_of(origin) && signers.overlap(&self.signers, origin, size)
     }
 
     /// What became of a commit that returned an error.

@@ -14,8 +14,8 @@ use crate::{
 /// Entries that go into the log together: they get consecutive indices, in order, in one commit, along
 /// with the rows that belong to them.
 pub trait Submission: Send + 'static {
-    /// The entries, in order, each of at most 65,535 bytes; at least one, but for the submission that a log
-    /// is created with.
+    /// The entries, in order, each of at most 65,535 bytes; at least one, but for the submissions that a log
+    /// is created with or its keys change with.
     fn entries(&self) -> &[Vec<u8>];
 
     /// The leaf hash of each entry (RFC 6962 §2.1), in the same order.
@@ -74,8 +74,8 @@ impl Capacity {
         cost.leaves <= self.leaves_max && cost.bytes <= self.bytes_max
     }
 
-    /// Checks the submission that a log is created with, which may be rows alone.
-    pub(crate) fn admit_first(&self, submission: &dyn Submission) -> Result<Cost, AppendError> {
+    /// Checks a submission that may be rows alone.
+    pub(crate) fn admit_or_rows(&self, submission: &dyn Submission) -> Result<Cost, AppendError> {
         if !submission.entries().is_empty() {
             return self.admit(submission);
         }

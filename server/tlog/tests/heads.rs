@@ -18,7 +18,7 @@ fn ml_dsa() -> SigningKey {
 }
 
 fn both() -> LogParams {
-    LogParams { signers: vec![PRIVATE.parse().unwrap(), ml_dsa()], ..params() }
+    LogParams { signers: vec![PRIVATE.parse::<SigningKey>().unwrap().into(), ml_dsa().into()], ..params() }
 }
 
 async fn stored_note(engine: &Arc<dyn Engine>) -> String {
@@ -70,7 +70,7 @@ async fn ml_dsa_signs_what_is_asked_for_and_not_what_is_stored() {
 async fn a_log_needs_an_ed25519_key_of_its_own() {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let other = SigningKey::ed25519("example.com/other", [1; 32]).unwrap();
-    let params = LogParams { signers: vec![ml_dsa(), other], ..params() };
+    let params = LogParams { signers: vec![ml_dsa().into(), other.into()], ..params() };
     let writer = engine.claim().await.unwrap();
     let created = Log::create(engine, writer, params, None).await;
     assert!(matches!(created, Err(cairnlog_tlog::OpenError::NoSigner { .. })));

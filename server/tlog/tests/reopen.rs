@@ -235,7 +235,7 @@ async fn a_head_newer_than_the_entries_is_refused() {
 async fn a_head_that_others_signed_is_refused() {
     let engine = stored(3).await;
     let other = SigningKey::ed25519(ORIGIN, [9; 32]).unwrap();
-    let params = LogParams { signers: vec![other], ..params() };
+    let params = LogParams { signers: vec![other.into()], ..params() };
     let writer = engine.claim().await.unwrap();
     let opened = Log::open(Arc::clone(&engine), writer, params).await;
     assert!(matches!(opened, Err(OpenError::Head(_))));
@@ -255,7 +255,7 @@ async fn a_head_that_was_tampered_with_is_refused() {
 async fn a_log_needs_a_key_named_like_its_origin() {
     let key: SigningKey = PRIVATE.parse().unwrap();
     let other = "example.com/other".to_owned();
-    let params = LogParams { origin: other, signers: vec![key], ..params() };
+    let params = LogParams { origin: other, signers: vec![key.into()], ..params() };
     let engine = stored(3).await;
     let writer = engine.claim().await.unwrap();
     let opened = Log::open(Arc::clone(&engine), writer, params).await;
@@ -269,7 +269,7 @@ async fn a_head_of_another_origin_is_refused() {
     let fixture: SigningKey = PRIVATE.parse().unwrap();
     let own = SigningKey::ed25519("example.com/own", [9; 32]).unwrap();
     let origin = "example.com/own".to_owned();
-    let params = LogParams { origin, signers: vec![own, fixture], ..params() };
+    let params = LogParams { origin, signers: vec![own.into(), fixture.into()], ..params() };
     let writer = engine.claim().await.unwrap();
     let opened = Log::open(Arc::clone(&engine), writer, params).await;
     assert!(matches!(opened, Err(OpenError::Origin { found, .. }) if found == ORIGIN));

@@ -1,6 +1,7 @@
 //! The public face: a stranger's verifier accepts it, and it keeps to the letter of tlog-tiles.
 #![allow(clippy::unwrap_used)]
 
+mod keys;
 mod opaque;
 mod tiles;
 mod verifier;

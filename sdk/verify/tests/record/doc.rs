@@ -142,14 +142,16 @@ fn raw_commitment() {
 }
 
 /// The entries that the document shows, made from its other figures.
+/// An entry whose field tree has one attribute, under a record key of this byte.
+fn entry(record_key: u8, body: Body) -> Entry {
+    let origin = figures("record-key")["origin"];
+    let attributes = [attribute("$received", Value::Integer(i64::try_from(RECEIVED_MS).unwrap()))];
+    let commitment = field::commit(&RecordKey::from_bytes([record_key; 32]), origin, &attributes).unwrap();
+    Entry { received: hour(RECEIVED_MS), count: commitment.count, fields: commitment.fields, body }
+}
+
 fn entries() -> Vec<Entry> {
     let origin = figures("record-key")["origin"];
-    let received = i64::try_from(RECEIVED_MS).unwrap();
-    let entry = |key: u8, body| {
-        let attributes = [attribute("$received", Value::Integer(received))];
-        let commitment = field::commit(&RecordKey::from_bytes([key; 32]), origin, &attributes).unwrap();
-        Entry { received: hour(RECEIVED_MS), count: commitment.count, fields: commitment.fields, body }
-    };
     let plugin = Digest::of(b"\0asm");
     let manifest = figures("manifest");
     let pipeline = Digest::of(manifest["manifest"].as_bytes());
@@ -184,6 +186,16 @@ fn entries_and_leaf_hashes() {
         assert_eq!(leaf_hash(&bytes).to_hex(), shown[format!("{}.leaf_hash", entry.kind()).as_str()]);
         assert_eq!(Entry::parse(&bytes), Ok(entry));
     }
+}
+
+#[test]
+fn a_key_entry() {
+    let (shown, tree) = (figures("key-entry"), figures("tree"));
+    let entry = entry(0x55, Body::Key { key: tree["verifier_key"].parse().unwrap(), ends: 1_000_000 });
+    let bytes = entry.write();
+    assert_eq!(std::str::from_utf8(&bytes), Ok(shown["key"]));
+    assert_eq!(leaf_hash(&bytes).to_hex(), shown["key.leaf_hash"]);
+    assert_eq!(Entry::parse(&bytes), Ok(entry));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Entries: the template against JCS, and one spelling only.
 
 use cairnlog_verify::Hash;
-use cairnlog_verify::entry::{Body, Digest, Entry, EntryError, Mode, hour};
+use cairnlog_verify::entry::{Body, Digest, Entry, EntryError, Mode, SIZE_MAX, hour};
+use cairnlog_verify::note::{SigningKey, VerifierKey};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
@@ -18,7 +19,12 @@ fn entries() -> Vec<Entry> {
         entry(Body::Pipeline { digest: Digest([1; 32]) }),
         entry(Body::Plugin { digest: Digest([2; 32]) }),
         entry(Body::Quarantine { source: "okta-prod".to_owned(), raw: Hash([0xc4; 32]) }),
+        entry(Body::Key { key: key("log.example/hr", 7), ends: 70_000 }),
     ]
+}
+
+fn key(name: &str, seed: u8) -> VerifierKey {
+    SigningKey::ed25519(name, [seed; 32]).unwrap().verifier_key().clone()
 }
 
 /// The same object, spelled by an independent JCS writer.
@@ -37,6 +43,7 @@ fn jcs(entry: &Entry) -> Vec<u8> {
         }
         Body::Pipeline { digest } | Body::Plugin { digest } => json!({ "digest": digest }),
         Body::Quarantine { source, raw } => json!({ "source": source, "raw": raw }),
+        Body::Key { key, ends } => json!({ "key": key.to_string(), "ends": ends }),
         other => panic!("no object for {other:?}"),
     };
     let Json::Object(own) = own else { unreachable!() };
@@ -58,6 +65,8 @@ fn entry() -> impl Strategy<Value = Entry> {
             digest.clone().prop_map(|digest| Body::Pipeline { digest }),
             digest.prop_map(|digest| Body::Plugin { digest }),
             (source, hash.clone()).prop_map(|(source, raw)| Body::Quarantine { source, raw }),
+            (r#"[a-zé/."\\ж😀-]{1,60}"#, any::<u8>(), 0..=SIZE_MAX)
+                .prop_map(|(name, seed, ends)| Body::Key { key: key(&name, seed), ends }),
         ];
     (any::<u64>(), 4_u32..16, hash, body).prop_map(|(ms, power, fields, body)| Entry {
         received: hour(ms % 253_402_300_800_000),
@@ -162,6 +171,16 @@ fn each_refusal_has_its_reason() {
     let log = String::from_utf8(entries()[0].write()).unwrap();
     for (from, to, name) in [("records", "Records", "mode"), ("log.example/hr", "log example", "origin")] {
         assert_eq!(Entry::parse(log.replacen(from, to, 1).as_bytes()), Err(EntryError::Form(name)));
+    }
+    let key = String::from_utf8(entries()[5].write()).unwrap();
+    for (from, to, name) in [
+        ("70000", "9007199254740992", "ends"),
+        ("70000", "null", "ends"),
+        ("70000", "-1", "ends"),
+        ("log.example/hr+", "log.example/hs+", "key"),
+        ("log.example/hr+", "+", "key"),
+    ] {
+        assert_eq!(Entry::parse(key.replacen(from, to, 1).as_bytes()), Err(EntryError::Form(name)), "{to}");
     }
     assert_eq!(Entry::parse(&vec![b' '; 65_536]), Err(EntryError::TooLong));
     assert_eq!(Entry::parse(&vec![b'['; 65_535]), Err(EntryError::NotAnObject));

@@ -1,8 +1,8 @@
-//! `log create`, `log freeze`, `log list`.
+//! `log create`, `log rotate`, `log freeze`, `log list`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use cairnlog_client::{LogInfo, Mode, NewLog, Secret};
+use cairnlog_client::{LogInfo, Mode, NewKeys, NewLog, Secret};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
@@ -38,6 +38,25 @@ pub(super) enum Command {
         #[command(flatten)]
         connection: Connection,
     },
+    /// Rotate a log's signing keys: new ones sign from now on, beside the old ones until those end (role admin).
+    #[command(
+        after_help = "Examples:\n  cairnlog log rotate hr --reason 'yearly'\n  cairnlog log rotate hr --overlap 0 --reason 'the key file was copied'"
+    )]
+    Rotate {
+        /// The log's name.
+        name: String,
+        /// A file of PRIVATE+KEY+… notes, one a line, to sign with; without it the server makes keys (Ed25519, ML-DSA-44).
+        #[arg(long, value_name = "FILE")]
+        signing_keys: Option<PathBuf>,
+        /// How many more entries the old keys sign for; without it 1000000.
+        #[arg(long, value_name = "ENTRIES")]
+        overlap: Option<u64>,
+        /// Why, for those who may read records.
+        #[arg(long)]
+        reason: Option<String>,
+        #[command(flatten)]
+        connection: Connection,
+    },
     /// Freeze a log: it takes nothing more, for good, and is read and proven as before (role admin).
     #[command(after_help = "Example:\n  cairnlog log freeze hr-2026")]
     Freeze {
@@ -56,15 +75,12 @@ pub(super) enum Command {
 pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Create { name, origin, signing_keys, mode, private, dedupe, connection } => {
-            let signing_keys = signing_keys.map(|file| read_small(&file)).transpose()?;
-            let notes =
-                |text: String| text.lines().filter(|line| !line.trim().is_empty()).map(Secret::new).collect();
             let new = NewLog {
                 name,
                 origin,
                 mode: Some(mode.into()),
                 private: Some(private),
-                signing_keys: signing_keys.map(notes),
+                signing_keys: signing_keys.as_deref().map(read_keys).transpose()?,
                 dedupe: Some(dedupe),
             };
             let log = connection.client()?.create_log(&new).await?;
@@ -77,6 +93,18 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
                 );
             }
         }
+        Command::Rotate { name, signing_keys, overlap, reason, connection } => {
+            let keys = NewKeys {
+                signing_keys: signing_keys.as_deref().map(read_keys).transpose()?,
+                overlap,
+                reason,
+            };
+            let log = connection.client()?.log(&name)?.rotate_keys(&keys).await?;
+            connection.output.one(&mut std::io::stdout(), &log)?;
+            eprintln!(
+                "note: give the new verifier key to everyone who verifies this log before the old one ends"
+            );
+        }
         Command::Freeze { name, connection } => {
             let log = connection.client()?.log(&name)?.freeze().await?;
             connection.output.one(&mut std::io::stdout(), &log)?;
@@ -88,6 +116,12 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Good)
+}
+
+/// The private notes of a file, one a line.
+fn read_keys(file: &Path) -> Result<Vec<Secret>, Failure> {
+    let text = read_small(file)?;
+    Ok(text.lines().filter(|line| !line.trim().is_empty()).map(Secret::new).collect())
 }
 
 fn is_loopback(origin: &str) -> bool {

@@ -12,13 +12,15 @@ use crate::config::{self, Flags, LISTEN_DEFAULT};
 use crate::server::{Server, ServerError};
 
 const EXAMPLES: &str = "\
-Settings come from defaults, then the file, then CAIRNLOG_DATA, CAIRNLOG_HEADS, CAIRNLOG_LISTEN, CAIRNLOG_PUBLIC_HOST
-and CAIRNLOG_LOG, then flags. The file is TOML with the keys data, heads, listen, public_host and log:
+Settings come from defaults, then the file, then the environment (CAIRNLOG_ and the key in capitals), then flags. The
+file is TOML:
 
   data = \"/var/lib/cairnlog\"
   heads = \"/mnt/other/cairnlog-heads\"  # best on another volume
   listen = \"0.0.0.0:8080\"
   public_host = \"logs.example.com\"    # the origin of a new log is this and /logs/NAME
+  witness_policy = \"witnesses.policy\"
+  ingest_bytes_max = 16777216           # also ingest_records_max, record_bytes_max
   log = \"info\"                        # a level: error, warn, info, debug, trace
 
 When it takes requests, it prints one line of JSON on stdout. On the first start of a new directory that line holds

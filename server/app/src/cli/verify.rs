@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use cairnlog_client::audit::{Audit, Progress, Verdict};
 use cairnlog_client::{TileLog, Verifier};
 use cairnlog_verify::checkpoint::Checkpoint;
+use cairnlog_verify::cose::{self, CoseReceipt};
 use cairnlog_verify::entry::Entry;
 use cairnlog_verify::limits::{ENTRY_BYTES_MAX, RECEIPT_BYTES_MAX};
 use cairnlog_verify::note::VerifierKey;
 use cairnlog_verify::receipt::{Receipt, Verified};
+use cairnlog_verify::{Hash, tree};
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -31,7 +33,7 @@ pub(super) enum Command {
         /// The log's public key (a vkey), which must come from elsewhere than the receipt.
         #[arg(long, value_name = "VKEY")]
         key: String,
-        /// The exact bytes of the entry, where the receipt does not carry them or shall be compared with them.
+        /// The exact bytes of the entry, where the receipt does not carry them (COSE, opaque logs) or shall be compared.
         #[arg(long, value_name = "FILE")]
         entry: Option<PathBuf>,
         /// How the result is printed.
@@ -75,6 +77,15 @@ fn verify_receipt(
     let bytes = read_bounded(path, RECEIPT_BYTES_MAX as u64)?;
     let entry = entry.map(|file| read_bounded(&file, ENTRY_BYTES_MAX as u64)).transpose()?;
     let refused = |words: String| Failure::refused(words).during(path.display());
+    if bytes.first() == Some(&cose::FIRST_BYTE) {
+        let entry = entry.ok_or_else(|| {
+            Failure::usage("a COSE receipt does not carry the entry; give its exact bytes with --entry FILE")
+        })?;
+        let receipt = CoseReceipt::parse(&bytes).map_err(|error| refused(error.to_string()))?;
+        let root = receipt.verify(&entry, &[key]).map_err(|error| refused(error.to_string()))?;
+        output.one(&mut io::stdout(), &CoseVerified { receipt, leaf_hash: tree::leaf_hash(&entry), root })?;
+        return Ok(Exit::Good);
+    }
     let text = String::from_utf8(bytes).map_err(|_| refused("it is not text".to_owned()))?;
     let receipt = Receipt::parse(&text).map_err(|error| refused(error.to_string()))?;
     let verified = receipt.verify(entry.as_deref(), &[key]).map_err(|error| refused(error.to_string()))?;
@@ -105,6 +116,38 @@ impl Shown for Verified {
             "root_hash": self.checkpoint.root.to_string(),
             "leaf_hash": self.leaf_hash.to_string(),
             "kind": kind(&self.entry),
+        })
+    }
+}
+
+/// A COSE receipt that holds. Its size and index are not signed: they follow from the root.
+struct CoseVerified {
+    receipt: CoseReceipt,
+    leaf_hash: Hash,
+    root: Hash,
+}
+
+impl Shown for CoseVerified {
+    const COLUMNS: &'static [&'static str] = &["verdict", "signed by", "index", "of entries", "leaf hash"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            "the entry is in the log".to_owned(),
+            self.receipt.key_id.clone(),
+            self.receipt.index.to_string(),
+            self.receipt.size.to_string(),
+            self.leaf_hash.to_string(),
+        ]
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "verified": true,
+            "key_id": self.receipt.key_id,
+            "index": self.receipt.index,
+            "tree_size": self.receipt.size,
+            "root_hash": self.root.to_string(),
+            "leaf_hash": self.leaf_hash.to_string(),
         })
     }
 }

@@ -18,7 +18,7 @@ use cairnlog_client::{Client, Log, LogInfo, Secret};
 use cairnlog_verify::Hash;
 
 use crate::cli::{Exit, Failure, log_to_stderr, stop_signal};
-use crate::config::{self, LISTEN_DEFAULT, Settings};
+use crate::config::{self, IngestLimits, LISTEN_DEFAULT, Settings};
 use crate::server::{Server, ServerError};
 use narrator::Narrator;
 use samples::Samples;
@@ -92,6 +92,7 @@ async fn start(args: &Args, token: &Secret) -> Result<Server, ServerError> {
         public_host: Some(PUBLIC_HOST.to_owned()),
         log: String::new(),
         admin_token: Some(token.clone()),
+        ingest: IngestLimits::default(),
     };
     match Server::start(&settings).await {
         Err(ServerError::Listen(..)) if args.listen.is_none() => {

@@ -14,7 +14,7 @@ use super::problem;
 use super::problem::{Document, Problem, Slug};
 use super::split::{self, Shape};
 use crate::access::no_source;
-use crate::limits::{IDEMPOTENCY_KEY_MAX, INGEST_BYTES_MAX};
+use crate::limits::IDEMPOTENCY_KEY_MAX;
 use crate::state::App;
 
 /// What became of a request.
@@ -91,9 +91,9 @@ pub(crate) async fn ingest(
     let shape = Shape::of(media_type(request.headers()).as_deref())?;
     let key = idempotency_key(request.headers())?;
     let mut room = Room::enter(&app.bodies).await?;
-    let body = body::read(request, INGEST_BYTES_MAX, Some(&mut room)).await?;
-    let whole = body.clone();
-    let splitting = tokio::task::spawn_blocking(move || split::split(shape, &whole));
+    let body = body::read(request, app.ingest.body_bytes, Some(&mut room)).await?;
+    let (whole, records_max) = (body.clone(), app.ingest.records);
+    let splitting = tokio::task::spawn_blocking(move || split::split(shape, &whole, records_max));
     let records = splitting.await.map_err(|_| Problem::internal("splitting a body panicked"))??;
     let answer = log
         .ingest(Ingest {

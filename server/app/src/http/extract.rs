@@ -1,6 +1,6 @@
 //! Strict extractors: what a caller sends and we don't know is refused, never ignored.
 
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody as _};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -20,6 +20,20 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         require_media_type(request.headers(), "application/json")?;
         let bytes = body::read(request, JSON_BYTES_MAX, None).await?;
         parse_json(&bytes).map(Self)
+    }
+}
+
+/// A JSON body whose type refuses unknown members; where there is no body, what the type is by default.
+pub(crate) struct JsonIfAny<T>(pub(crate) T);
+
+impl<S: Sync, T: DeserializeOwned + Default> FromRequest<S> for JsonIfAny<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if request.body().is_end_stream() {
+            return Ok(Self(T::default()));
+        }
+        Json::from_request(request, state).await.map(|Json(body)| Self(body))
     }
 }
 

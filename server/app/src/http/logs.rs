@@ -1,14 +1,14 @@
-//! Logs: created and frozen by `admin`, listed to all who may see them.
+//! Logs: created, given other keys and frozen by `admin`, listed to all who may see them.
 
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use cairnlog_ledger::{Log, NewLog};
+use cairnlog_ledger::{KeyChange, Log, NewLog};
 use serde::{Deserialize, Serialize};
 
 use super::auth::{Anyone, Caller};
-use super::extract::{Json, Nothing, Query};
+use super::extract::{Json, JsonIfAny, Nothing, Query};
 use super::list::{Page, PageQuery};
 use super::problem::{Document, Problem};
 use super::time;
@@ -32,6 +32,18 @@ pub(crate) struct LogRequest {
     /// Of mode `opaque`: an entry equal to an earlier one is not added again, but answered with that one's index.
     #[serde(default)]
     dedupe: bool,
+}
+
+/// New keys for a log.
+#[derive(Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeysRequest {
+    /// `PRIVATE+KEY+…` notes named like the origin; without, an Ed25519 and an ML-DSA-44 key are made.
+    signing_keys: Option<Vec<String>>,
+    /// How many more entries the old keys sign for, beside the new ones; default 1,000,000.
+    overlap: Option<u64>,
+    /// Why; kept sealed, with the entry of each new key.
+    reason: Option<String>,
 }
 
 /// What a log holds.
@@ -139,6 +151,24 @@ pub(crate) async fn get(
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<axum::Json<LogView>, Problem> {
     Ok(axum::Json(LogView::of(&*app.log_seen_by(caller.as_ref(), &log)?)))
+}
+
+/// Rotates a log's keys: new ones sign from now on, beside the old ones until those end. Role `admin`.
+#[utoipa::path(post, path = "/api/v1/logs/{log}/keys", tag = "logs", security(("token" = [])), params(("log" = String, Path)),
+    request_body = Option<KeysRequest>, responses((status = 200, body = LogView), (status = "4XX", body = Document)))]
+pub(crate) async fn keys(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path(log): Path<String>,
+    Query(Nothing {}): Query<Nothing>,
+    JsonIfAny(wanted): JsonIfAny<KeysRequest>,
+) -> Result<axum::Json<LogView>, Problem> {
+    let log = app.log_for(&caller, Role::Admin, &log)?;
+    let KeysRequest { signing_keys, overlap, reason } = wanted;
+    let change = KeyChange { signing_keys: signing_keys.unwrap_or_default(), overlap, reason };
+    app.ledger.rotate_keys(&log, change, &caller.id).await?;
+    tracing::info!(log = log.name(), by = caller.id, "the log has new signing keys");
+    Ok(axum::Json(LogView::of(&log)))
 }
 
 /// Freezes a log: it takes nothing more, for good, and is read and proven as before. Role `admin`.

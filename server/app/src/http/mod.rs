@@ -83,6 +83,7 @@ fn operated() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(logs::create, logs::list))
         .routes(routes!(logs::get))
         .routes(routes!(logs::freeze))
+        .routes(routes!(logs::keys))
         .routes(routes!(plugins::upload, plugins::list))
         .routes(routes!(plugins::get, plugins::delete))
         .routes(routes!(plugins::wasm))

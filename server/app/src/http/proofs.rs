@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cairnlog_ledger::{Log, Mode};
 use cairnlog_tlog::{Head, HeadError, ProofFailure};
-use cairnlog_verify::{Hash, b64, tree};
+use cairnlog_verify::{Hash, b64, cose, tree};
 use serde::{Deserialize, Serialize};
 
 use super::auth::Anyone;
 use super::extract::{Nothing, Query};
 use super::problem::{Document, Problem, Slug};
+use super::served::prefers;
 use super::time;
 use crate::limits::RETRY_AFTER_SECS;
 use crate::state::App;
@@ -179,14 +180,16 @@ pub(crate) async fn entry(
     }))
 }
 
-/// A receipt that verifies alone: C2SP tlog-proof against the published head.
+/// A receipt against the published head: a C2SP tlog-proof, which verifies alone; to who asks for `application/cose`, a
+/// COSE receipt (draft-ietf-cose-merkle-tree-proofs) for the entry, signed by the log's Ed25519 key.
 #[utoipa::path(get, path = "/api/v1/logs/{log}/entries/{index}/receipt", tag = "transparency", params(("log" = String, Path), ("index" = u64, Path)),
-    responses((status = 200, description = "C2SP tlog-proof", body = String, content_type = "text/plain"), (status = 202, description = "not yet published; come again"), (status = "4XX", body = Document)))]
+    responses((status = 200, description = "C2SP tlog-proof, or COSE_Sign1", content((String = "text/plain"), (Vec<u8> = "application/cose"))), (status = 202, description = "not yet published; come again"), (status = "4XX", body = Document)))]
 pub(crate) async fn receipt(
     State(app): State<Arc<App>>,
     Anyone(caller): Anyone,
     Path((log, index)): Path<(String, String)>,
     Query(Nothing {}): Query<Nothing>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let index = parse_index(&index)?;
     let log = app.log_seen_by(caller.as_ref(), &log)?;
@@ -195,12 +198,18 @@ pub(crate) async fn receipt(
         return Ok((StatusCode::ACCEPTED, headers).into_response());
     }
     entry_bytes(&log, index).await?;
+    let vary = (header::VARY, "accept");
+    if prefers(&headers, "application/cose", "text/plain") {
+        let receipt = log.tree().cose_receipt(index).await?.encode();
+        return Ok(([vary, (header::CONTENT_TYPE, cose::CONTENT_TYPE)], receipt).into_response());
+    }
     let mut receipt = log.tree().receipt(index).await?;
     if log.mode() == Mode::Opaque {
         // What opaque entries mean is the business of who wrote them, who has them.
         receipt.extra = None;
     }
-    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], receipt.to_string()).into_response())
+    let text = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
+    Ok(([vary, text], receipt.to_string()).into_response())
 }
 
 /// An index in a path.

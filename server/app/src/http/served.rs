@@ -167,6 +167,23 @@ fn preferred(request: &HeaderMap) -> Coding {
     best.0
 }
 
+/// Whether the caller prefers `wanted` to `usual`, the type that who names none is given (RFC 9110 §12.5.1). Wildcards
+/// stand for the usual one.
+pub(crate) fn prefers(request: &HeaderMap, wanted: &str, usual: &str) -> bool {
+    let values = request.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut weights = (0, 0);
+    for item in values.flat_map(|value| value.split(',')) {
+        let (name, parameters) = item.split_once(';').unwrap_or((item, ""));
+        let name = name.trim();
+        if name.eq_ignore_ascii_case(wanted) {
+            weights.0 = weights.0.max(weight(parameters));
+        } else if name.eq_ignore_ascii_case(usual) {
+            weights.1 = weights.1.max(weight(parameters));
+        }
+    }
+    weights.0 > weights.1
+}
+
 /// `q` in thousandths; 0 where it can't be read.
 fn weight(parameters: &str) -> u32 {
     let quality = parameters.split(';').find_map(|part| {
@@ -233,6 +250,26 @@ mod tests {
         ] {
             assert_eq!(preferred(&headers(header::ACCEPT_ENCODING, accepted)), coding, "{accepted:?}");
         }
+    }
+
+    #[test]
+    fn a_type_is_given_to_who_names_it_and_prefers_it() {
+        for (accept, is_preferred) in [
+            ("application/cose", true),
+            ("Application/COSE; cose-type=\"cose-sign1\"", true),
+            ("application/cose, */*;q=0.1", true),
+            ("text/plain;q=0.5, application/cose", true),
+            ("text/plain, application/cose", false),
+            ("text/plain, application/cose;q=0.5", false),
+            ("application/cose;q=0", false),
+            ("application/*", false),
+            ("*/*", false),
+            ("", false),
+        ] {
+            let headers = headers(header::ACCEPT, accept);
+            assert_eq!(prefers(&headers, "application/cose", "text/plain"), is_preferred, "{accept}");
+        }
+        assert!(!prefers(&HeaderMap::new(), "application/cose", "text/plain"));
     }
 
     #[test]

@@ -48,17 +48,17 @@ impl Shape {
     }
 }
 
-/// The raw records of a body, in order, each a slice of it.
+/// The raw records of a body, in order, each a slice of it; at most `records_max`, itself at most [`INGEST_RECORDS_MAX`].
 ///
 /// Lines end at LF; a CR before it is cut; empty lines are no records.
 ///
 /// # Errors
 /// `bad-request` for a body without a record or, in `application/json`, one that does not parse;
 /// `too-large` for too many records.
-pub(crate) fn split(shape: Shape, body: &Bytes) -> Result<Vec<Bytes>, Problem> {
+pub(crate) fn split(shape: Shape, body: &Bytes, records_max: usize) -> Result<Vec<Bytes>, Problem> {
     let records = match shape {
-        Shape::Ndjson | Shape::Text => lines(body)?,
-        Shape::Json => json(body)?,
+        Shape::Ndjson | Shape::Text => lines(body, records_max)?,
+        Shape::Json => json(body, records_max)?,
         Shape::Bytes if body.is_empty() => Vec::new(),
         Shape::Bytes => vec![body.clone()],
     };
@@ -68,18 +68,18 @@ pub(crate) fn split(shape: Shape, body: &Bytes) -> Result<Vec<Bytes>, Problem> {
     Ok(records)
 }
 
-fn lines(body: &Bytes) -> Result<Vec<Bytes>, Problem> {
+fn lines(body: &Bytes, records_max: usize) -> Result<Vec<Bytes>, Problem> {
     let mut records = Vec::new();
     for line in body.split(|byte| *byte == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if !line.is_empty() {
-            push(&mut records, body.slice_ref(line))?;
+            push(&mut records, body.slice_ref(line), records_max)?;
         }
     }
     Ok(records)
 }
 
-fn json(body: &Bytes) -> Result<Vec<Bytes>, Problem> {
+fn json(body: &Bytes, records_max: usize) -> Result<Vec<Bytes>, Problem> {
     if body.is_empty() {
         return Ok(Vec::new());
     }
@@ -93,7 +93,7 @@ fn json(body: &Bytes) -> Result<Vec<Bytes>, Problem> {
     let Elements(parts) = serde_json::from_slice(body).map_err(not_json)?;
     let mut records = Vec::with_capacity(parts.len());
     for part in parts {
-        push(&mut records, body.slice_ref(part.get().as_bytes()))?;
+        push(&mut records, body.slice_ref(part.get().as_bytes()), records_max)?;
     }
     Ok(records)
 }
@@ -129,11 +129,11 @@ impl<'de> Visitor<'de> for ElementsVisitor {
     }
 }
 
-fn push(records: &mut Vec<Bytes>, record: Bytes) -> Result<(), Problem> {
-    if records.len() == INGEST_RECORDS_MAX {
+fn push(records: &mut Vec<Bytes>, record: Bytes, records_max: usize) -> Result<(), Problem> {
+    if records.len() == records_max {
         return Err(Problem::new(
             Slug::TooLarge,
-            format!("the body holds more than {INGEST_RECORDS_MAX} records; send them in several requests"),
+            format!("the body holds more than {records_max} records; send them in several requests"),
         ));
     }
     records.push(record);
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     fn texts(shape: Shape, body: &'static str) -> Vec<String> {
-        split(shape, &Bytes::from_static(body.as_bytes()))
+        split(shape, &Bytes::from_static(body.as_bytes()), 3)
             .unwrap()
             .iter()
             .map(|record| String::from_utf8(record.to_vec()).unwrap())
@@ -179,16 +179,23 @@ mod tests {
             (Shape::Json, "{} trailing"),
             (Shape::Bytes, ""),
         ] {
-            let problem = split(shape, &Bytes::from_static(body.as_bytes())).unwrap_err();
+            let problem = split(shape, &Bytes::from_static(body.as_bytes()), 3).unwrap_err();
             assert_eq!(problem.slug(), Slug::BadRequest, "{shape:?} {body:?}");
         }
     }
 
     #[test]
     fn one_record_too_many_is_too_large() {
-        let body = Bytes::from("x\n".repeat(INGEST_RECORDS_MAX));
-        assert_eq!(split(Shape::Text, &body).unwrap().len(), INGEST_RECORDS_MAX);
-        let body = Bytes::from("x\n".repeat(INGEST_RECORDS_MAX + 1));
-        assert_eq!(split(Shape::Text, &body).unwrap_err().slug(), Slug::TooLarge);
+        for max in [1, 7, INGEST_RECORDS_MAX] {
+            for (shape, body) in [
+                (Shape::Text, |count: usize| "x\n".repeat(count)),
+                (Shape::Json, |count: usize| format!("[{}1]", "1,".repeat(count - 1))),
+            ] as [(Shape, fn(usize) -> String); 2]
+            {
+                let cut = |count| split(shape, &Bytes::from(body(count)), max);
+                assert_eq!(cut(max).unwrap().len(), max);
+                assert_eq!(cut(max + 1).unwrap_err().slug(), Slug::TooLarge);
+            }
+        }
     }
 }

@@ -12,7 +12,6 @@ use cairnlog_verify::value::Value;
 use super::lot::{Done, Duplicate};
 use crate::class::Retention;
 use crate::error::LedgerError;
-use crate::limits::RECORD_BYTES_MAX;
 use crate::log::Ready;
 use crate::pipeline::{Decided, Normalized, Refusal, Rules};
 use crate::said::QuarantineSaid;
@@ -56,8 +55,9 @@ impl Request {
 
     /// First stage: what each raw record is, and whether it can be seen again.
     pub(super) fn normalize(&self, chunk: Vec<Bytes>) -> Result<Vec<Read>, LedgerError> {
+        let bytes_max = self.ready.record_bytes_max;
         let batch: Vec<RawRecord<'_>> =
-            chunk.iter().filter(|body| body.len() <= RECORD_BYTES_MAX).map(|body| self.raw(body)).collect();
+            chunk.iter().filter(|body| body.len() <= bytes_max).map(|body| self.raw(body)).collect();
         let results = Stage::Normalize.timed(|| self.ready.pipeline.normalize(&self.ready.host, &batch))?;
         let leaves: usize = results.iter().map(leaves_of).sum();
         if self.leaves.fetch_add(leaves, Ordering::Relaxed) + leaves > SUBMISSION_LEAVES_MAX {
@@ -66,11 +66,11 @@ impl Request {
         }
         let mut results = results.into_iter();
         let read = chunk.into_iter().map(|body| {
-            let result = if body.len() > RECORD_BYTES_MAX { None } else { results.next() };
+            let result = if body.len() > bytes_max { None } else { results.next() };
             let result = result.unwrap_or_else(|| {
                 Normalized::Refused(Refusal::new(
                     "too-large",
-                    format!("a raw record has {RECORD_BYTES_MAX} bytes at most"),
+                    format!("a raw record has {bytes_max} bytes at most"),
                 ))
             });
             let sighting = uid(&result).map(|uid| self.windows.event(&self.source, uid, &body));

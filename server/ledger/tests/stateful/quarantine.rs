@@ -1,7 +1,7 @@
 //! What no pipeline could process is kept sealed, says why, and opens to the very bytes.
 
 use bytes::Bytes;
-use cairnlog_ledger::limits::RECORD_BYTES_MAX;
+use cairnlog_ledger::limits::RECORD_BYTES_DEFAULT;
 use cairnlog_ledger::wrap::{Page, Quarantined, open_quarantined, page_of};
 use cairnlog_ledger::{LedgerError, Policy, Status};
 use cairnlog_store::secrets::LogKeys;
@@ -64,7 +64,7 @@ async fn a_bad_line_among_good_ones_is_kept_as_it_came() {
 async fn an_outsized_record_is_quarantined_and_its_neighbours_are_not() {
     let world = World::new().await;
     let mut ingest = request(&records(0..2));
-    let outsized = Bytes::from(vec![b'x'; RECORD_BYTES_MAX + 1]);
+    let outsized = Bytes::from(vec![b'x'; RECORD_BYTES_DEFAULT + 1]);
     ingest.records.insert(1, outsized.clone());
     let answer = world.log().ingest(ingest).await.unwrap();
     assert_eq!((answer.accepted, answer.quarantined), (2, 1));

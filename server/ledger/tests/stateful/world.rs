@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use cairnlog_host::{Host, HostLimits};
 use cairnlog_ledger::handles::{Clock, OsRandom};
+use cairnlog_ledger::limits::RECORD_BYTES_DEFAULT;
 use cairnlog_ledger::{
     Answer, Config, Idempotency, Ingest, Ledger, LedgerError, Log, NewLog, Policy, SourceSpec, StageSpec,
 };
@@ -189,6 +190,7 @@ impl World {
             random: Arc::new(OsRandom),
             public_host: "log.example".to_owned(),
             workers: 2,
+            record_bytes_max: RECORD_BYTES_DEFAULT,
         };
         self.ledger = Some(Ledger::open(config).await.unwrap());
     }

@@ -39,7 +39,7 @@ pub fn params() -> LogParams {
     LogParams {
         id: LOG,
         origin: ORIGIN.to_owned(),
-        signers: vec![key],
+        signers: vec![key.into()],
         clock: Arc::new(|| NOW),
         witnesses: None,
         outside: None,
