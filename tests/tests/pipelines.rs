@@ -35,8 +35,8 @@ struct Normalized {
 }
 
 fn normalize(host: &Host, plugin: &str, content_type: &str, text: &[u8]) -> Normalized {
-    let plugin = host.load(&paths::plugin(plugin)).unwrap();
-    let stage = host.configure(&plugin, "{}").unwrap();
+    let plugin = host.load(&paths::plugin(plugin)).unwrap().unwrap();
+    let stage = host.configure(&plugin, "{}").unwrap().unwrap();
     let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
     let mut made = Normalized { events: Vec::new(), refused: 0 };
     for chunk in lines.chunks(256) {
@@ -63,6 +63,7 @@ fn normalize(host: &Host, plugin: &str, content_type: &str, text: &[u8]) -> Norm
 fn faults(schemas: &BTreeMap<i64, Validator>, events: &[Event]) -> BTreeSet<String> {
     let mut faults = BTreeSet::new();
     for event in events {
+        faults.extend(ocsf::violations(event));
         let json = event.to_json();
         let class = json["class_uid"].as_i64().unwrap();
         let Some(schema) = schemas.get(&class) else {
@@ -137,8 +138,8 @@ fn every_event_of_the_samples_beside_the_checkout_is_valid_ocsf() {
 fn what_a_record_becomes_depends_on_nothing_but_itself() {
     let host = Host::new(HostLimits::default()).unwrap();
     for example in EXAMPLES {
-        let plugin = host.load(&paths::plugin(example.name)).unwrap();
-        let stage = host.configure(&plugin, "{}").unwrap();
+        let plugin = host.load(&paths::plugin(example.name)).unwrap().unwrap();
+        let stage = host.configure(&plugin, "{}").unwrap().unwrap();
         let text = example.bytes();
         let lines: Vec<&[u8]> =
             text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).take(60).collect();

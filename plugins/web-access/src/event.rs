@@ -98,9 +98,11 @@ fn endpoints(event: &mut EventBuilder, line: &Line<'_>, is_api: bool) {
     let Some((name, port)) = line.vhost else { return };
     match net::ip(name.trim_matches(['[', ']'])) {
         Some(ip) => event.text("dst_endpoint.ip", ip),
-        None => event.text("dst_endpoint.hostname", name),
+        None if net::is_hostname(name) => event.text("dst_endpoint.hostname", name),
+        None => event.text("dst_endpoint.name", name),
     }
-    if let Some(port) = port {
+    // Port 0 is none.
+    if let Some(port) = port.filter(|port| *port != 0) {
         event.integer("dst_endpoint.port", i64::from(port));
     }
 }

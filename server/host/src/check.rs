@@ -21,6 +21,12 @@ use crate::types::{Action, Decision, Fault, Outcome, Redaction, Verdict};
 /// Paths that no redactor may touch: what a record is could not be told without them.
 const PROTECTED: [&str; 5] = ["activity_id", "class_uid", "metadata.version", "time", "type_uid"];
 
+/// Whether nothing may be taken from the attribute at this path, not even as a copy of something else.
+#[must_use]
+pub fn is_protected(path: &str) -> bool {
+    PROTECTED.contains(&path)
+}
+
 /// A normalizer's return for `records` raw records.
 pub(crate) fn outcomes(returned: Vec<normalizer::Outcome>, records: usize) -> Batch<Outcome> {
     count("outcomes", returned.len(), records)?;
@@ -116,7 +122,7 @@ fn redaction(returned: redactor::Redaction, event: &[Attribute], seen: &[u32]) -
     let Some((attribute, index)) = attribute else {
         return Err(format!("attribute {} of {}", returned.attribute, seen.len()));
     };
-    if PROTECTED.contains(&attribute.path.as_str()) {
+    if is_protected(&attribute.path) {
         return Err(format!("{} can't be redacted", attribute.path));
     }
     let action = match returned.action {

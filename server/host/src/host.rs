@@ -135,24 +135,33 @@ impl Host {
         &self.inner.limits
     }
 
-    /// Checks, compiles and once instantiates a component. Compiling takes from milliseconds to, for an interpreter,
-    /// tens of seconds, on all processors.
+    /// Checks, compiles and once instantiates and configures a component. Compiling takes from milliseconds to, for an
+    /// interpreter, tens of seconds, on all processors.
+    ///
+    /// What is wrong with it, all of it, is the verdict.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
-    pub fn load(&self, wasm: &[u8]) -> Result<Arc<Plugin>, InvalidPlugin> {
-        let description = inspect(wasm).map_err(|errors| InvalidPlugin { errors })?;
-        self.compile(wasm, description).map(Arc::new).map_err(|fault| InvalidPlugin { errors: vec![fault] })
+    /// [`Interrupted`]: no verdict.
+    pub fn load(&self, wasm: &[u8]) -> Result<Result<Arc<Plugin>, InvalidPlugin>, Interrupted> {
+        let description = match inspect(wasm) {
+            Ok(description) => description,
+            Err(errors) => return Ok(Err(InvalidPlugin { errors })),
+        };
+        match self.compile(wasm, description) {
+            Ok(plugin) => Ok(Ok(Arc::new(plugin))),
+            Err(Untried::Wrong(fault)) => Ok(Err(InvalidPlugin { errors: vec![fault] })),
+            Err(Untried::Interrupted(interrupted)) => Err(interrupted),
+        }
     }
 
-    fn compile(&self, wasm: &[u8], found: Description) -> Result<Plugin, PluginFault> {
+    fn compile(&self, wasm: &[u8], found: Description) -> Result<Plugin, Untried> {
         let inner = &*self.inner;
         let refused =
             |code| move |error: wasmtime::Error| PluginFault::new(code, words(&format!("{error:#}")));
         let component = Component::from_binary(&inner.engine, wasm).map_err(refused("cannot-compile"))?;
         let pre = inner.linker.instantiate_pre(&component).map_err(refused("wrong-interface"))?;
         let exports = exports(&pre, &found.kinds).map_err(refused("wrong-interface"))?;
-        let schema = self.try_out(&pre, &exports)?;
+        let schema = again(|| self.try_out(&pre, &exports))?;
         if let Some(text) = &schema {
             schema::compile(text).map_err(|message| PluginFault::new("bad-schema", words(&message)))?;
         }
@@ -171,50 +180,63 @@ impl Host {
         })
     }
 
-    /// Instantiates for real, since some mismatches show only then, and asks for the schema.
-    fn try_out(&self, pre: &InstancePre<State>, exports: &Exports) -> Result<Option<String>, PluginFault> {
-        let Some(_permit) = self.inner.permits.acquire() else {
-            return Err(PluginFault::new("host-busy", "no instance became free to try it out: retry later"));
-        };
-        let trapped = |error: wasmtime::Error| {
-            let is_trap = error.downcast_ref::<wasmtime::Trap>().is_some();
-            let code = if is_trap { "trap-on-configure" } else { "cannot-instantiate" };
-            PluginFault::new(
-                code,
-                words(&format!("when first instantiated: {}", Failure::of(&error).message())),
-            )
+    /// Instantiates for real, since some mismatches show only then, asks for the schema, and configures it once where that
+    /// allows the empty config. That it refuses it is its right; that it breaks on it is not.
+    fn try_out(&self, pre: &InstancePre<State>, exports: &Exports) -> Result<Option<String>, Untried> {
+        let _permit = self.inner.permits.acquire().ok_or(Interrupted::Busy)?;
+        let trapped = |error: wasmtime::Error| match Failure::of(&error) {
+            Failure::Deadline => Interrupted::Deadline.into(),
+            Failure::Fault(fault) => {
+                let is_trap = error.downcast_ref::<wasmtime::Trap>().is_some();
+                let code = if is_trap { "trap-on-configure" } else { "cannot-instantiate" };
+                Untried::from(PluginFault::new(
+                    code,
+                    words(&format!("when first instantiated and configured: {}", fault.message)),
+                ))
+            }
         };
         let mut live = Live::open(pre, &self.inner.limits).map_err(trapped)?;
         live.check_types(exports)
             .map_err(|error| PluginFault::new("wrong-interface", words(&format!("{error:#}"))))?;
-        live.schema(exports).map_err(trapped)
+        let schema = live.schema(exports).map_err(trapped)?;
+        if check_config(schema.as_deref(), "{}").is_ok() {
+            let _accepted = live.configure(exports, "{}").map_err(trapped)?;
+        }
+        Ok(schema)
     }
 
     /// Binds a config: it must be JSON, match the plugin's schema, and be accepted by the plugin itself.
     ///
     /// `config` is handed to the plugin as it is; give it in its canonical form. Without a config of one's own, `{}`.
     ///
+    /// A refusal, in the plugin's words where it is the plugin that refuses, is the verdict.
+    ///
     /// # Errors
-    /// Why not, in the plugin's words where it is the plugin that refuses.
-    pub fn configure(&self, plugin: &Arc<Plugin>, config: &str) -> Result<Stage, ConfigRefused> {
-        self.try_config(plugin, config).map_err(|message| ConfigRefused { message: words(&message) })?;
-        Ok(Stage { plugin: Arc::clone(plugin), config: config.into() })
+    /// [`Interrupted`]: no verdict.
+    pub fn configure(
+        &self,
+        plugin: &Arc<Plugin>,
+        config: &str,
+    ) -> Result<Result<Stage, ConfigRefused>, Interrupted> {
+        match again(|| self.try_config(plugin, config)) {
+            Ok(()) => Ok(Ok(Stage { plugin: Arc::clone(plugin), config: config.into() })),
+            Err(Untried::Wrong(message)) => Ok(Err(ConfigRefused { message: words(&message) })),
+            Err(Untried::Interrupted(interrupted)) => Err(interrupted),
+        }
     }
 
-    fn try_config(&self, plugin: &Plugin, config: &str) -> Result<(), String> {
-        if config.len() > CONFIG_BYTES_MAX {
-            return Err(format!("the config has {} bytes, more than {CONFIG_BYTES_MAX}", config.len()));
-        }
-        let json =
-            serde_json::from_str(config).map_err(|error| format!("the config is not JSON: {error}"))?;
-        if let Some(schema) = &plugin.schema {
-            schema::check(&schema::compile(schema)?, &json)?;
-        }
-        let _permit = self.inner.permits.acquire().ok_or_else(|| Interrupted::Busy.to_string())?;
-        let accepted = Live::open(&plugin.pre, &self.inner.limits)
-            .and_then(|mut live| live.configure(&plugin.exports, config))
-            .map_err(|error| format!("the plugin failed on its config: {}", Failure::of(&error).message()))?;
-        accepted.map_err(|message| format!("the plugin refused its config: {message}"))
+    fn try_config(&self, plugin: &Plugin, config: &str) -> Result<(), Untried<String>> {
+        check_config(plugin.schema.as_deref(), config)?;
+        let _permit = self.inner.permits.acquire().ok_or(Interrupted::Busy)?;
+        let failed = |error: wasmtime::Error| match Failure::of(&error) {
+            Failure::Deadline => Untried::from(Interrupted::Deadline),
+            Failure::Fault(fault) => {
+                Untried::Wrong(format!("the plugin failed on its config: {}", fault.message))
+            }
+        };
+        let mut live = Live::open(&plugin.pre, &self.inner.limits).map_err(failed)?;
+        let accepted = live.configure(&plugin.exports, config).map_err(failed)?;
+        accepted.map_err(|message| Untried::Wrong(format!("the plugin refused its config: {message}")))
     }
 
     /// Normalizes raw records. One verdict a record, in order; a failing record fails alone.
@@ -349,6 +371,45 @@ impl Host {
             .map_err(|message| Interrupted::Setup(words(&message)))?;
         Ok(live)
     }
+}
+
+/// Why a plugin could not be tried, or what is wrong with it.
+enum Untried<E = PluginFault> {
+    Wrong(E),
+    Interrupted(Interrupted),
+}
+
+impl From<PluginFault> for Untried {
+    fn from(fault: PluginFault) -> Self {
+        Self::Wrong(fault)
+    }
+}
+
+impl<E> From<Interrupted> for Untried<E> {
+    fn from(interrupted: Interrupted) -> Self {
+        Self::Interrupted(interrupted)
+    }
+}
+
+/// Tries once more what was interrupted because its time was up.
+fn again<T, E>(mut attempt: impl FnMut() -> Result<T, Untried<E>>) -> Result<T, Untried<E>> {
+    match attempt() {
+        Err(Untried::Interrupted(Interrupted::Deadline)) => attempt(),
+        settled => settled,
+    }
+}
+
+/// What can be said of a config without running the plugin.
+fn check_config(schema: Option<&str>, config: &str) -> Result<(), Untried<String>> {
+    if config.len() > CONFIG_BYTES_MAX {
+        let words = format!("the config has {} bytes, more than {CONFIG_BYTES_MAX}", config.len());
+        return Err(Untried::Wrong(words));
+    }
+    let json = serde_json::from_str(config)
+        .map_err(|error| Untried::Wrong(format!("the config is not JSON: {error}")))?;
+    let Some(schema) = schema else { return Ok(()) };
+    let schema = schema::compile(schema).map_err(Untried::Wrong)?;
+    schema::check(&schema, &json).map_err(Untried::Wrong)
 }
 
 /// Finds the exports of `settings` and of these roles.

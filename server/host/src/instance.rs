@@ -124,14 +124,6 @@ impl Failure {
             None => Fault::bad_return(message),
         })
     }
-
-    /// What happened, in words.
-    pub(crate) fn message(&self) -> String {
-        match self {
-            Self::Fault(fault) => fault.message.clone(),
-            Self::Deadline => "its time was up".to_owned(),
-        }
-    }
 }
 
 /// A fresh instance, dropped after one batch: nothing that a plugin remembers outlives it.

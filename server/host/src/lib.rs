@@ -38,6 +38,7 @@ mod schema;
 mod text;
 mod types;
 
+pub use check::is_protected;
 pub use host::{ConfigRefused, Host, HostError, InvalidPlugin, Plugin, Stage};
 pub use inspect::PluginFault;
 pub use limits::HostLimits;

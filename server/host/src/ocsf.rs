@@ -43,8 +43,34 @@ pub fn violations(event: &Event) -> Vec<String> {
     enumerations(event, &mut found);
     for attribute in event.attributes() {
         text(attribute, &mut found);
+        endpoint(attribute, &mut found);
     }
     found
+}
+
+/// Host names that are some, ports that are some, privileges that are some; what is not mapped may be anything.
+fn endpoint(attribute: &Attribute, found: &mut Vec<String>) {
+    let Attribute { path, value } = attribute;
+    let member = path.rsplit('.').next().unwrap_or(path);
+    let fault = match (member, value) {
+        _ if path.starts_with("unmapped") => return,
+        ("hostname", Value::Text(name)) if !is_hostname(name) => "is not a host name",
+        ("port", Value::Integer(port)) if !(1..=65_535).contains(port) => "is not a port",
+        ("privileges", Value::EmptyList) => "is empty",
+        _ => return,
+    };
+    found.push(format!("{path} {fault}"));
+}
+
+/// RFC 1123 §2.1: labels of letters, digits and inner hyphens.
+fn is_hostname(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    name.len() <= 253 && name.strip_suffix('.').unwrap_or(name).split('.').all(label)
 }
 
 /// `type_uid = class_uid * 100 + activity_id`, the category is the class's, and `time` is in milliseconds.
@@ -202,6 +228,11 @@ mod tests {
             ("metadata.version", int(1), "metadata.version"),
             ("metadata.product.name", text(""), "metadata.product"),
             ("actor.user.name", int(5), "actor.user.name is not a text"),
+            ("src_endpoint.hostname", text("Workday_Internal"), "is not a host name"),
+            ("device.hostname", text("10.0.0.1:443"), "is not a host name"),
+            ("dst_endpoint.port", int(0), "is not a port"),
+            ("dst_endpoint.port", int(65_536), "is not a port"),
+            ("privileges", Some(Value::EmptyList), "is empty"),
         ] {
             let found = found(&[(path, value)]);
             assert!(found.iter().any(|f| f.contains(words)), "{path}: {found:?}");
@@ -210,6 +241,20 @@ mod tests {
         assert_eq!(found(&other), ["activity_id is 99 without activity_name saying what"]);
         let named = [other[0].clone(), other[1].clone(), ("activity_name", text("sync"))];
         assert_eq!(found(&named), Vec::<String>::new());
+    }
+
+    #[test]
+    fn endpoints_that_are_some_break_nothing() {
+        let text = |text: &str| Some(Value::Text(text.into()));
+        for (path, value) in [
+            ("src_endpoint.hostname", text("web-1.example.com")),
+            ("src_endpoint.hostname", text("localhost")),
+            ("dst_endpoint.port", Some(Value::Integer(65_535))),
+            ("unmapped.port", Some(Value::Integer(0))),
+            ("unmapped.hostname", text("any thing")),
+        ] {
+            assert_eq!(found(&[(path, value)]), Vec::<String>::new(), "{path}");
+        }
     }
 
     #[test]

@@ -95,6 +95,8 @@ pub(crate) struct Fates {
     pub(crate) entries: u64,
     /// The published size when nothing was made: there is no first index to count from.
     pub(crate) tree_size: Option<u64>,
+    /// When the request was received, in milliseconds since the Unix epoch.
+    pub(crate) received_ms: u64,
     pub(crate) rows: Vec<Fate>,
 }
 
@@ -163,7 +165,7 @@ mod tests {
             Fate::Skipped { reason: "heartbeat".to_owned() },
             Fate::Earlier { index: 3, events: 1 },
         ];
-        let answer = Fates { entries: 3, tree_size: None, rows }.answer(100);
+        let answer = Fates { entries: 3, tree_size: None, received_ms: 1, rows }.answer(100);
         assert_eq!((answer.accepted, answer.quarantined, answer.duplicates, answer.skipped), (1, 1, 2, 1));
         assert_eq!((answer.first_index, answer.last_index, answer.tree_size), (Some(100), Some(102), 103));
         let indices: Vec<_> = answer.results.iter().map(|row| row.index).collect();
@@ -174,7 +176,7 @@ mod tests {
     #[test]
     fn only_duplicates_are_nothing_new() {
         let rows = vec![Fate::Earlier { index: 3, events: 1 }];
-        let answer = Fates { entries: 0, tree_size: Some(9), rows }.answer(0);
+        let answer = Fates { entries: 0, tree_size: Some(9), received_ms: 1, rows }.answer(0);
         assert!(!answer.is_new());
         assert_eq!((answer.first_index, answer.last_index, answer.tree_size), (None, None, 9));
     }

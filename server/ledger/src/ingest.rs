@@ -26,7 +26,7 @@ use crate::error::LedgerError;
 use crate::inflight::{Fingerprint, Reservation};
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_RECORDS_MAX};
 use crate::log::Log;
-use crate::seen::{self, Keyed, Logged, Sighting, Windows};
+use crate::seen::{self, Keyed, Logged, Sighting, Windows, is_within_window};
 use crate::stage::Stage;
 use crate::task::{lost, off_thread};
 use chunk::{Read, Request};
@@ -75,7 +75,7 @@ impl Log {
                 let of_type = content_type.clone();
                 let keyed = off_thread(move || Keyed::new(sighting, &of_type, &body)).await?;
                 held.push(self.inflight().reserve(keyed.sighting.fingerprints().collect()).await);
-                if let Some(answer) = self.replay(&windows, &keyed).await? {
+                if let Some(answer) = self.replay(&windows, received_ms, &keyed).await? {
                     return Ok(answer);
                 }
                 Some(keyed)
@@ -95,15 +95,20 @@ impl Log {
         let names = read.iter().filter_map(|read| read.sighting.as_ref()).flat_map(Sighting::fingerprints);
         let names: HashSet<Fingerprint> = names.collect();
         held.push(self.inflight().reserve(names.into_iter().collect()).await);
-        self.mark_duplicates(&mut read).await?;
+        self.mark_duplicates(&mut read, received_ms).await?;
         let done = self.seal(&request, read).await?;
-        let (log, tree_size) = (self.id(), self.tree().head().checkpoint.size);
-        let lot = move || Lot::of(log, &request.windows.today, done, keyed.as_ref(), tree_size);
+        let (log, published) = (self.id(), self.tree().head().checkpoint.size);
+        let lot = move || Lot::of(log, &request.windows.today, received_ms, done, keyed.as_ref(), published);
         self.write(off_thread(lot).await?, held).await
     }
 
     /// The first answer to a key that was used before.
-    async fn replay(&self, windows: &Windows, keyed: &Keyed) -> Result<Option<Answer>, LedgerError> {
+    async fn replay(
+        &self,
+        windows: &Windows,
+        now_ms: u64,
+        keyed: &Keyed,
+    ) -> Result<Option<Answer>, LedgerError> {
         for (day, fingerprint) in &keyed.sighting.rows {
             let key = layout::seen_key(self.id(), *day, *fingerprint);
             let (Some(row), Some(window)) =
@@ -116,6 +121,9 @@ impl Log {
                 off_thread(move || seen::open_fates(&opener, &name, &row)).await?.ok_or_else(|| {
                     LedgerError::Internal("the row of an Idempotency-Key is damaged".to_owned())
                 })?;
+            if !is_within_window(kept.fates.received_ms, now_ms) {
+                continue;
+            }
             if kept.body != keyed.body(window) {
                 return Err(LedgerError::Conflict(
                     "this Idempotency-Key was used with another body or content type within the last day; use a new key"
@@ -137,7 +145,7 @@ impl Log {
     }
 
     /// Marks raw records whose events were logged within the last day, by an earlier request or by this one.
-    async fn mark_duplicates(&self, read: &mut [Read]) -> Result<(), LedgerError> {
+    async fn mark_duplicates(&self, read: &mut [Read], now_ms: u64) -> Result<(), LedgerError> {
         let mut keys = Vec::new();
         let mut owners = Vec::new();
         for (place, record) in read.iter().enumerate() {
@@ -154,7 +162,9 @@ impl Log {
             if let Some(row) = row {
                 let logged = Logged::from_row(&row)
                     .ok_or_else(|| LedgerError::Internal("the row of a seen event is damaged".to_owned()))?;
-                read[place].duplicate = Some(Duplicate::Earlier(logged));
+                if is_within_window(logged.received_ms, now_ms) {
+                    read[place].duplicate = Some(Duplicate::Earlier(logged));
+                }
             }
         }
         lot::mark_twins(read);

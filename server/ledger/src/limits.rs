@@ -75,6 +75,9 @@ pub const KEY_OVERLAP_ENTRIES: u64 = 1_000_000;
 /// Bytes of the reason given for new keys.
 pub const KEY_REASON_BYTES_MAX: usize = 1_024;
 
+/// Milliseconds that an Idempotency-Key and an event with an id of its own are remembered: 24 hours.
+pub const WINDOW_MS: u64 = 86_400_000;
+
 /// How long before midnight a request looks for itself under the next day's key too, in milliseconds: a repeat may
 /// overtake it across midnight, and no request takes longer than this.
 pub const OVERTAKING_MS: u64 = 5 * 60 * 1_000;

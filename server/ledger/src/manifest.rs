@@ -98,6 +98,15 @@ impl Manifest {
         }
     }
 
+    /// The digest of all that it says but its nonce, by which it is found again. It is kept to whoever has the store: it
+    /// would confirm a guess.
+    ///
+    /// # Errors
+    /// [`ManifestError::Number`].
+    pub fn content(&self) -> Result<Digest, ManifestError> {
+        Ok(Digest::of(&Self { nonce: String::new(), ..self.clone() }.to_jcs()?))
+    }
+
     /// What its entry says: the manifest's members below `pipeline`, in the order of their paths.
     ///
     /// # Errors

@@ -275,8 +275,9 @@ fn kept(payload: &Payload, received_ms: u64) -> Option<Kept> {
         basis: text("$retention.basis")?,
     };
     Some(Kept {
-        class: text("$retention.class").unwrap_or_default(),
-        rule: text("$retention.rule").unwrap_or_default(),
+        // A quarantined raw record is of no class that compliance set.
+        class: text("$retention.class").unwrap_or_else(|| "quarantine".to_owned()),
+        rule: text("$retention.rule").unwrap_or_else(|| "quarantine_days".to_owned()),
         minimum_until_ms: class.minimum_until_ms(received_ms),
         maximum_until_ms: class.maximum_until_ms(received_ms),
         basis: class.basis,

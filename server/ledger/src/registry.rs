@@ -217,7 +217,7 @@ async fn load(
     wasm: Bytes,
 ) -> Result<Result<Arc<Plugin>, cairnlog_host::InvalidPlugin>, LedgerError> {
     let host = host.clone();
-    off_thread(move || host.load(&wasm)).await
+    Ok(off_thread(move || host.load(&wasm)).await??)
 }
 
 fn describe(plugin: &Plugin, digest: Digest, size: usize, by: &str, now_ms: u64) -> PluginInfo {

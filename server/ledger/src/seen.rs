@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::aead::Cipher;
 use crate::answer::Fates;
 use crate::inflight::Fingerprint;
+use crate::limits::WINDOW_MS;
 
 /// The windows that a moment's rows may lie in: its own day's, the day before's if that has any, and at the end of a day
 /// the next one's, for a repeat that overtakes a request across midnight.
@@ -43,11 +44,17 @@ pub(crate) struct Keyed {
     digest: [u8; 32],
 }
 
-/// Where an event was logged: a row of `seen`, `u64be first index || u32be entries`.
+/// Where and when an event was logged: a row of `seen`, `u64be first index || u32be entries || u64be milliseconds`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Logged {
     pub(crate) first: u64,
     pub(crate) events: u32,
+    pub(crate) received_ms: u64,
+}
+
+/// Whether what was received then is still remembered now.
+pub(crate) fn is_within_window(received_ms: u64, now_ms: u64) -> bool {
+    now_ms.saturating_sub(received_ms) < WINDOW_MS
 }
 
 impl Window {
@@ -136,12 +143,17 @@ impl Sighting {
 
 impl Logged {
     pub(crate) fn to_row(self) -> Vec<u8> {
-        [&self.first.to_be_bytes()[..], &self.events.to_be_bytes()].concat()
+        [&self.first.to_be_bytes()[..], &self.events.to_be_bytes(), &self.received_ms.to_be_bytes()].concat()
     }
 
     pub(crate) fn from_row(row: &[u8]) -> Option<Self> {
-        let (first, events) = row.split_first_chunk::<8>()?;
-        Some(Self { first: u64::from_be_bytes(*first), events: u32::from_be_bytes(events.try_into().ok()?) })
+        let (first, rest) = row.split_first_chunk::<8>()?;
+        let (events, received) = rest.split_first_chunk::<4>()?;
+        Some(Self {
+            first: u64::from_be_bytes(*first),
+            events: u32::from_be_bytes(*events),
+            received_ms: u64::from_be_bytes(received.try_into().ok()?),
+        })
     }
 }
 
@@ -208,7 +220,7 @@ mod tests {
     fn fates_come_back_and_only_under_their_own_name() {
         let window = window(1, 1);
         let rows = vec![Fate::Skipped { reason: "heartbeat".to_owned() }];
-        let fates = Fates { entries: 0, tree_size: Some(3), rows };
+        let fates = Fates { entries: 0, tree_size: Some(3), received_ms: 1, rows };
         let row = [&7_u64.to_be_bytes()[..], &seal_fates(&window, &[1; 16], &[9; 32], &fates)].concat();
         let kept = open_fates(&window, &[1; 16], &row).unwrap();
         assert_eq!((kept.first, kept.body, kept.fates), (7, [9; 32], fates));
@@ -223,8 +235,8 @@ mod tests {
 
     #[test]
     fn logged_rows_round_trip() {
-        let logged = Logged { first: 1 << 40, events: 3 };
+        let logged = Logged { first: 1 << 40, events: 3, received_ms: 1 << 41 };
         assert_eq!(Logged::from_row(&logged.to_row()), Some(logged));
-        assert_eq!(Logged::from_row(&[0; 11]), None);
+        assert_eq!(Logged::from_row(&[0; 19]), None);
     }
 }

@@ -129,12 +129,6 @@ impl Manifest {
         plugins
     }
 
-    /// Whether it says the same, whatever its nonce.
-    pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
-        (&self.normalizer, &self.redactors, &self.retention)
-            == (&other.normalizer, &other.redactors, &other.retention)
-    }
-
     /// Configures every stage for real. It blocks.
     pub(crate) fn configure(
         &self,
@@ -182,7 +176,7 @@ fn step_of(
     let plugin = format!("{}@{}", found.info.name, found.info.version);
     let config = config_text(config)?;
     let stage: Configured = host
-        .configure(&found.plugin, &config)
+        .configure(&found.plugin, &config)?
         .map_err(|refused| LedgerError::BadRequest(format!("{plugin} refuses its config: {refused}")))?;
     Ok(Step { stage, plugin, rejects })
 }

@@ -189,6 +189,17 @@ fn copies_of_what_is_dropped_go_too() {
     assert_eq!(redacted.openings.len(), 2);
 }
 
+/// What a record is must be told, whatever a dropped value looks like.
+#[test]
+fn what_is_protected_is_no_copy() {
+    for action in [Action::Drop, Action::Mask(0), Action::Pseudonymize] {
+        let event = vec![text("metadata.version", "1.8.0"), text("message", "1.8.0"), text("note", "v1.8.0")];
+        let redacted = apply(event, &[redaction(1, action, "VERSION")]);
+        assert_eq!(left(&redacted)[0], "1.8.0", "{action:?}");
+        assert!(left(&redacted)[1..].iter().all(|value| !value.contains("1.8.0")), "{action:?}");
+    }
+}
+
 #[test]
 fn copies_of_what_is_masked_or_pseudonymized_are_replaced_by_the_same() {
     let attributes = vec![

@@ -17,6 +17,8 @@ const HEAD_PUBLISHED_TIME: u8 = 3;
 const WITNESS_SIZE: u8 = 4;
 /// `sources`: where a plugin's entry stands.
 const PLUGIN_ENTRY: u8 = 0;
+/// See [`pipeline_entry_key`].
+const PIPELINE_ENTRY: u8 = 1;
 /// `times`: records in the order of their events.
 const BY_TIME: u8 = 0;
 /// `times`: when the events of a stretch of records were.
@@ -166,10 +168,16 @@ pub fn plugin_entry_key(log: u32, digest: &[u8; 32]) -> Vec<u8> {
     key(log, &[&[PLUGIN_ENTRY], digest])
 }
 
-/// Whether a key of `sources` is that of a source, not of a plugin's entry.
+/// `sources`: log u32, 1 u8, SHA-256 of a pipeline's manifest without its nonce \[32\].
+#[must_use]
+pub fn pipeline_entry_key(log: u32, digest: &[u8; 32]) -> Vec<u8> {
+    key(log, &[&[PIPELINE_ENTRY], digest])
+}
+
+/// Whether a key of `sources` is that of a source, not of an entry of a plugin or pipeline.
 #[must_use]
 pub fn is_source_key(key: &[u8]) -> bool {
-    split_log(key).is_some_and(|(_, rest)| rest.first().is_some_and(|first| *first != PLUGIN_ENTRY))
+    split_log(key).is_some_and(|(_, rest)| rest.first().is_some_and(|first| *first > PIPELINE_ENTRY))
 }
 
 /// `plugins`: SHA-256 of the component, no log id.
@@ -231,7 +239,7 @@ pub fn parse_expiry_key(key: &[u8]) -> Option<(u32, u64)> {
 #[must_use]
 pub fn parse_name_key(key: &[u8]) -> Option<(u32, &str)> {
     let (log, name) = split_log(key)?;
-    let is_name = name.first().is_some_and(|first| *first != PLUGIN_ENTRY);
+    let is_name = name.first().is_some_and(|first| *first > PIPELINE_ENTRY);
     Some((log, std::str::from_utf8(name).ok().filter(|_| is_name)?))
 }
 
@@ -323,6 +331,7 @@ mod tests {
                 plugin_entry_key(1, &[7; 32]),
                 "00000001000707070707070707070707070707070707070707070707070707070707070707",
             ),
+            (pipeline_entry_key(1, &[0x64; 32]), &format!("0000000101{}", "64".repeat(32))),
             (token_key("0a1b"), "30613162"),
             (log_key(u32::MAX), "ffffffff"),
         ];
@@ -336,9 +345,10 @@ mod tests {
     }
 
     #[test]
-    fn a_plugins_entry_is_no_source() {
-        let entry = plugin_entry_key(1, &[b'a'; 32]);
-        assert!(!is_source_key(&entry) && parse_name_key(&entry).is_none());
+    fn an_entry_of_a_plugin_or_pipeline_is_no_source() {
+        for entry in [plugin_entry_key(1, &[b'a'; 32]), pipeline_entry_key(1, &[b'a'; 32])] {
+            assert!(!is_source_key(&entry) && parse_name_key(&entry).is_none());
+        }
         assert!(is_source_key(&source_key(1, "okta")) && !is_source_key(&log_key(1)));
         assert!(parse_name_key(&log_key(1)).is_none());
     }

@@ -90,6 +90,7 @@ async fn old_keys_sign_beside_new_ones_until_the_size_that_an_entry_says() {
         format!("{}\n", key(2).to_private_note().as_str()),
         "the start removed what had ended"
     );
+    server.kill();
     server.restart();
     assert_eq!(signed_by(&server, "hr", &[1, 2]).await.0, [2]);
 }

@@ -148,6 +148,9 @@ fn local_fault(path: &str, value: &Json) -> Option<String> {
     if path.strip_suffix(".ip").is_some() && !path.contains("unmapped") && !path.contains(".data.") {
         return value.as_str().and_then(crate::net::ip).is_none().then(|| format!("an IP address: {path}"));
     }
+    if let Some(fault) = endpoint_fault(path, value) {
+        return Some(fault);
+    }
     let object = value.as_object()?;
     let nameless = |(key, id): (&String, &Json)| {
         let stem = key.strip_suffix("_id").filter(|_| id.as_i64() == Some(99))?;
@@ -157,6 +160,20 @@ fn local_fault(path: &str, value: &Json) -> Option<String> {
             .then(|| format!("99 has a name: {path}.{key}"))
     };
     object.iter().find_map(nameless)
+}
+
+/// A host name, port or list of privileges that is none.
+fn endpoint_fault(path: &str, value: &Json) -> Option<String> {
+    if path.contains("unmapped") || path.contains(".data") {
+        return None;
+    }
+    let fault = match path.rsplit('.').next()? {
+        "hostname" if !value.as_str().is_some_and(crate::net::is_hostname) => "a host name",
+        "port" if !value.as_i64().is_some_and(|port| (1..=65_535).contains(&port)) => "a port",
+        "privileges" if value.as_array().is_some_and(Vec::is_empty) => "no empty list",
+        _ => return None,
+    };
+    Some(format!("{fault}: {path}"))
 }
 
 /// What of a JSON record is nowhere in the outcome's events: texts that stand in no text there, and numbers that stand nowhere.

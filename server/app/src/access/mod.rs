@@ -107,7 +107,7 @@ impl Grant {
             return Err(Problem::new(
                 Slug::Forbidden,
                 format!(
-                    "this call needs the role {0}; an admin makes a token with it: cairnlog token create --role {0}",
+                    "this call needs the role {0}; an admin makes a token with it: cairnlog token create NAME --role {0}",
                     role.name()
                 ),
             ));

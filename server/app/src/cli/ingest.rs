@@ -15,7 +15,7 @@ use super::connect::LogConnection;
 use super::exit::{Exit, Failure};
 use super::limits::{BATCH_RECORDS_DEFAULT, INGEST_TRIES_MAX};
 use super::output::Output;
-use crate::limits::INGEST_RECORDS_MAX;
+use crate::limits::INGEST_RECORDS_DEFAULT;
 
 mod tally;
 
@@ -42,7 +42,7 @@ pub(super) struct Args {
     content_type: Option<ContentTypeName>,
     /// Raw records of one request.
     #[arg(long, default_value_t = BATCH_RECORDS_DEFAULT, value_name = "RECORDS",
-        value_parser = clap::value_parser!(u16).range(1..=INGEST_RECORDS_MAX as i64))]
+        value_parser = clap::value_parser!(u16).range(1..=INGEST_RECORDS_DEFAULT as i64))]
     batch: u16,
     #[command(flatten)]
     connection: LogConnection,

@@ -22,6 +22,7 @@ mod verify;
 mod witness;
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -38,7 +39,7 @@ First steps:
   cairnlog serve --data data/main               a server; prints its address and the first token: an admin's
   export CAIRNLOG_TOKEN=cl_...                  that token, which makes logs and other tokens, and no more
   cairnlog log create hr                        a log on it
-  cairnlog token create --name setup --role integrator --role writer --role auditor
+  cairnlog token create setup --role integrator --role writer --role auditor
   export CAIRNLOG_TOKEN=cl_...                  the new one
   cairnlog plugin push target/plugins/*.wasm    plugins for it
   cairnlog source set aws --normalizer aws-cloudtrail --retention retention-schedule=keep.json
@@ -100,6 +101,12 @@ enum Command {
         /// The shell.
         shell: Shell,
     },
+    /// Print the man page, or write those of all commands into a directory.
+    Man {
+        /// The directory; pages are named cairnlog.1, cairnlog-serve.1 and so on.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// Runs the command line of this process.
@@ -150,6 +157,18 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
             std::io::stdout().write_all(&script)?;
             Ok(Exit::Good)
         }
+        Command::Man { out: None } => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+            std::io::stdout().write_all(&page)?;
+            Ok(Exit::Good)
+        }
+        Command::Man { out: Some(dir) } => {
+            let written =
+                std::fs::create_dir_all(&dir).and_then(|()| clap_mangen::generate_to(Cli::command(), &dir));
+            written.map_err(|error| Failure::file(&dir, &error))?;
+            Ok(Exit::Good)
+        }
     }
 }
 
@@ -162,6 +181,61 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// The words of a shell line, up to where it is piped or redirected.
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+        for char in line.chars() {
+            match (char, quote) {
+                ('\'' | '"', None) => (quote, word) = (Some(char), Some(word.unwrap_or_default())),
+                (_, Some(open)) if char == open => quote = None,
+                ('|' | '>' | '<' | ';' | '#' | ')', None) => break,
+                (_, None) if char.is_whitespace() => words.extend(word.take()),
+                _ => word.get_or_insert_default().push(char),
+            }
+        }
+        words.extend(word);
+        words
+    }
+
+    /// Every command that a document or a help text shows is one that the command line takes.
+    #[test]
+    fn what_is_shown_can_be_typed() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let pages = ["README.md", "docs/cli.md", "docs/api.md", "docs/monitoring.md", "docs/plugins.md"];
+        let pages = pages.map(|page| std::fs::read_to_string(root.join(page)).unwrap());
+        let mut texts = pages.to_vec();
+        let mut commands = vec![Cli::command()];
+        while let Some(command) = commands.pop() {
+            texts.extend(command.get_after_help().map(ToString::to_string));
+            commands.extend(command.get_subcommands().cloned());
+        }
+        let mut typed = 0;
+        for text in texts {
+            let mut lines = text.lines();
+            while let Some(line) = lines.next() {
+                let mut line = line.trim().to_owned();
+                while let Some(begun) = line.strip_suffix('\\') {
+                    line = format!("{begun}{}", lines.next().unwrap_or_default().trim());
+                }
+                let line = line
+                    .split_once("| cairnlog ")
+                    .map_or(line.strip_prefix("cairnlog "), |(_, rest)| Some(rest));
+                // Behind a gap it says what it is for.
+                let Some(line) = line.and_then(|line| line.split("   ").next()) else { continue };
+                // A synopsis, or one that leaves something out.
+                if line.contains(['[', '…']) || line.contains("...") {
+                    continue;
+                }
+                let taken = Cli::try_parse_from(["cairnlog".to_owned()].into_iter().chain(words(line)));
+                if let Err(refusal) = taken {
+                    assert!(!refusal.use_stderr(), "{line}: {refusal}");
+                }
+                typed += 1;
+            }
+        }
+        assert!(typed > 60, "{typed}");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Sets the log up and sends the samples in, keeping what the server answered.
 
-use cairnlog_client::{EventStatus, Ingest, IngestAnswer, IngestRow, LogInfo, NewLog, PageRequest, Pipeline};
+use cairnlog_client::{
+    Error, EventStatus, Ingest, IngestAnswer, IngestRow, LogInfo, NewLog, PageRequest, Pipeline,
+};
 use cairnlog_verify::checkpoint::Checkpoint;
 use cairnlog_verify::note::VerifierKey;
 
@@ -84,7 +86,7 @@ async fn plugins(stage: &mut Stage<'_>) -> Result<Vec<(&'static str, String)>, F
     )?;
     let (mut names, mut cells) = (Vec::new(), Vec::new());
     for (name, wasm) in &stage.samples.plugins {
-        let plugin = stage.client.upload_plugin(wasm.clone()).await?.plugin;
+        let plugin = stage.client.upload_plugin(wasm.clone()).await.map_err(of_another_build)?.plugin;
         let digest = plugin.digest.to_string();
         let title = format!("{}@{}", plugin.name, plugin.version);
         cells.push(vec![
@@ -97,6 +99,17 @@ async fn plugins(stage: &mut Stage<'_>) -> Result<Vec<(&'static str, String)>, F
     }
     stage.tell.table(&["plugin", "kind", "size", "digest"], cells)?;
     Ok(names)
+}
+
+/// A version of a plugin names one component for good, which every build after a change makes anew.
+fn of_another_build(error: Error) -> Failure {
+    let is_taken = error.slug() == Some("conflict");
+    let failure = Failure::from(error);
+    if is_taken {
+        failure.during("the data of an earlier run, made with plugins of another build, is in the way; move it away or name another place with --data (make run ARGS=\"--data DIR\")")
+    } else {
+        failure
+    }
 }
 
 async fn sources(stage: &mut Stage<'_>, plugins: &[(&'static str, String)]) -> Result<(), Failure> {

@@ -132,8 +132,9 @@ fn normalize(wasm: &[u8], source: &str, content_type: &str, raw: &[u8]) -> Resul
     let failed = |error: &dyn std::fmt::Display| Failure::cannot_tell(format!("the replay failed: {error}"));
     let host =
         Host::new(HostLimits { instances: 1, ..HostLimits::default() }).map_err(|error| failed(&error))?;
-    let plugin = host.load(wasm).map_err(|error| failed(&error))?;
-    let stage = host.configure(&plugin, "{}").map_err(|error| failed(&error))?;
+    let plugin = host.load(wasm).map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+    let stage =
+        host.configure(&plugin, "{}").map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
     let record = RawInput { received_ms: 0, source, content_type, attributes: &[], body: raw };
     let run = host.normalize(&stage, &[record]).map_err(|error| failed(&error))?;
     match run.results.into_iter().next() {

@@ -78,11 +78,22 @@ pub(crate) async fn read(
     // One byte more than allowed tells a full body from one that is too large.
     let sent = StreamReader::new(stream.map_err(std::io::Error::other)).take(max as u64 + 1);
     let mut sent = tokio::io::BufReader::new(sent);
-    match encoding {
+    let read = match encoding {
         Encoding::Identity => collect(&mut sent, max, room).await,
-        Encoding::Gzip => unpack(GzipDecoder::new(&mut sent), max, room).await,
-        Encoding::Zstd => unpack(ZstdDecoder::new(&mut sent), max, room).await,
-    }
+        Encoding::Gzip => {
+            let mut decoder = GzipDecoder::new(&mut sent);
+            decoder.multiple_members(true);
+            unpack(decoder, max, room).await
+        }
+        Encoding::Zstd => {
+            let mut decoder = ZstdDecoder::new(&mut sent);
+            decoder.multiple_members(true);
+            unpack(decoder, max, room).await
+        }
+    };
+    // Cut short by us, not broken off.
+    let is_cut = sent.get_ref().limit() == 0;
+    read.map_err(|problem| if is_cut { too_large(max) } else { problem })
 }
 
 /// Reads the whole of a short body into a buffer of its own, which is not larger than it must be.
@@ -207,6 +218,34 @@ mod tests {
         {
             let read = read(request(name, body), text.len(), None).await.unwrap();
             assert_eq!(read, text, "{name:?}");
+        }
+    }
+
+    /// Members of gzip (RFC 1952 §2.2) and frames of zstd (RFC 8878 §3) follow each other in one body.
+    #[tokio::test]
+    async fn all_members_are_read_and_what_is_none_is_refused() {
+        let (first, second) = (b"one\n".repeat(100), b"two\n".repeat(100));
+        let text = [first.clone(), second.clone()].concat();
+        for (name, one, two) in [
+            ("gzip", gzip(&first).await, gzip(&second).await),
+            ("zstd", zstd(&first).await, zstd(&second).await),
+        ] {
+            let both = [one.clone(), two].concat();
+            assert_eq!(read(request(Some(name), both.clone()), 800, None).await.unwrap(), text, "{name}");
+            assert_eq!(read(request(Some(name), both), 799, None).await.unwrap_err().slug(), Slug::TooLarge);
+            let garbage = [one, b"garbage".to_vec()].concat();
+            let refused = read(request(Some(name), garbage), 800, None).await.unwrap_err();
+            assert_eq!(refused.slug(), Slug::BadRequest, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_larger_packed_than_allowed_is_too_large() {
+        let noise: Vec<u8> = (0..200_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        for (name, body) in [("gzip", gzip(&noise).await), ("zstd", zstd(&noise).await)] {
+            assert!(body.len() > noise.len());
+            let refused = read(request(Some(name), body), noise.len(), None).await.unwrap_err();
+            assert_eq!(refused.slug(), Slug::TooLarge, "{name}");
         }
     }
 

@@ -65,7 +65,7 @@ impl Slug {
     }
 
     fn retries(self) -> bool {
-        matches!(self, Self::QueueFull | Self::Overloaded | Self::ReadOnly | Self::Starting)
+        self.row().1 == StatusCode::SERVICE_UNAVAILABLE || self == Self::QueueFull
     }
 }
 

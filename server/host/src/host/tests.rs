@@ -17,8 +17,8 @@ fn host() -> (Host, Stage) {
     let host = Host::new(limits).expect("the machine has an address space");
     let metadata = Metadata { name: "x".into(), version: "1".into(), ..Metadata::default() };
     let component = componentize(&common::Chameleon::new().core(), &metadata).expect("a component");
-    let plugin = host.load(&component).expect("a plugin");
-    let stage = host.configure(&plugin, "{}").expect("it takes any config");
+    let plugin = host.load(&component).expect("a verdict").expect("a plugin");
+    let stage = host.configure(&plugin, "{}").expect("a verdict").expect("it takes any config");
     (host, stage)
 }
 

@@ -41,12 +41,14 @@ pub(crate) struct Chameleon {
     schema: u32,
     refusal: u32,
     start: &'static str,
+    configure: &'static str,
 }
 
 impl Chameleon {
     /// Returns a skip for every byte not told otherwise, no redactions, and the class `default`.
     pub(crate) fn new() -> Self {
-        let mut new = Self { memory: vec![0; DATA - TABLES], schema: 0, refusal: 0, start: "" };
+        let mut new =
+            Self { memory: vec![0; DATA - TABLES], schema: 0, refusal: 0, start: "", configure: "" };
         // The log message of `o`: three thousand letters, at 32768.
         new.put(&[b'o'; 3000]);
         let none = new.put(&[0; 12]);
@@ -73,6 +75,12 @@ impl Chameleon {
     /// Traps as soon as it is instantiated.
     pub(crate) fn trapping_start(mut self) -> Self {
         self.start = "(func $start unreachable) (start $start)";
+        self
+    }
+
+    /// Traps as soon as it is configured.
+    pub(crate) fn trapping_configure(mut self) -> Self {
+        self.configure = "unreachable";
         self
     }
 
@@ -117,6 +125,7 @@ impl Chameleon {
             .replace("(i32.const $SCHEMA)", &format!("(i32.const {})", self.schema))
             .replace("(i32.const $REFUSAL)", &format!("(i32.const {})", self.refusal))
             .replace("  $START", self.start)
+            .replace("    $CONFIGURE", self.configure)
             .replace("\"$DATA\"", &format!("\"{data}\""));
         embed(&wat::parse_str(wat).unwrap())
     }

@@ -59,8 +59,9 @@ fn hostile() -> Chameleon {
 }
 
 static HOST: LazyLock<Host> = LazyLock::new(|| Host::new(HostLimits::default()).unwrap());
-static STAGE: LazyLock<Stage> =
-    LazyLock::new(|| HOST.configure(&HOST.load(&component(&hostile())).unwrap(), "{}").unwrap());
+static STAGE: LazyLock<Stage> = LazyLock::new(|| {
+    HOST.configure(&HOST.load(&component(&hostile())).unwrap().unwrap(), "{}").unwrap().unwrap()
+});
 
 fn normalize_on(host: &Host, stage: &Stage, bodies: &[&str]) -> Result<Vec<Verdict<Outcome>>, Interrupted> {
     let records: Vec<_> = bodies
@@ -175,7 +176,7 @@ fn nothing_is_remembered_from_batch_to_batch() {
     assert_eq!(normalize(&["c", "c"]), [Ok(skip()), second], "the plugin does count within its instance");
     assert_eq!([normalize(&["c"]), normalize(&["c"])], [[Ok(skip())], [Ok(skip())]]);
     let host = Host::new(HostLimits { batch_records_max: 1, instances: 1, ..HostLimits::default() }).unwrap();
-    let stage = host.configure(&host.load(&component(&hostile())).unwrap(), "{}").unwrap();
+    let stage = host.configure(&host.load(&component(&hostile())).unwrap().unwrap(), "{}").unwrap().unwrap();
     assert_eq!(normalize_on(&host, &stage, &["c"; 5]).unwrap(), vec![Ok(skip()); 5]);
 }
 
@@ -190,7 +191,7 @@ fn fuel_is_deterministic_and_a_batch_shares_the_sum() {
     assert!((1_000_000..2_000_000).contains(&fuel(&[b"f"])), "{}", fuel(&[b"f"]));
     let host =
         Host::new(HostLimits { fuel_base: 1_000_000, fuel_per_byte: 0, ..HostLimits::default() }).unwrap();
-    let stage = host.configure(&host.load(&component(&hostile())).unwrap(), "{}").unwrap();
+    let stage = host.configure(&host.load(&component(&hostile())).unwrap().unwrap(), "{}").unwrap().unwrap();
     let alone = normalize_on(&host, &stage, &["f"]).unwrap();
     assert_eq!(alone[0].as_ref().unwrap_err().kind, FaultKind::OutOfFuel);
     assert_eq!(normalize_on(&host, &stage, &["f", "k"]).unwrap(), vec![Ok(skip()); 2]);
@@ -262,32 +263,32 @@ fn no_records_make_no_run() {
 
 #[test]
 fn a_config_is_refused_in_the_plugins_words() {
-    let plugin = HOST.load(&component(&hostile())).unwrap();
-    let refusal = |config: &str| HOST.configure(&plugin, config).unwrap_err().message;
+    let plugin = HOST.load(&component(&hostile())).unwrap().unwrap();
+    let refusal = |config: &str| HOST.configure(&plugin, config).unwrap().unwrap_err().message;
     assert_eq!(refusal(r#""refuse""#), "the plugin refused its config: not like this");
     assert!(refusal(r#""undo""#).contains("unreachable"));
     assert!(refusal(r#""loop""#).contains("fuel"));
     assert!(refusal(r#""memory""#).contains("more than"));
     assert!(refusal("{").contains("not JSON"));
     assert!(refusal(&" ".repeat(300_000)).contains("bytes"));
-    assert!(HOST.configure(&plugin, "{}").is_ok());
+    assert!(HOST.configure(&plugin, "{}").unwrap().is_ok());
 }
 
 #[test]
 fn a_config_that_the_schema_forbids_never_reaches_the_plugin() {
     let schema = r#"{"type":"object","additionalProperties":false}"#;
-    let plugin = HOST.load(&component(&Chameleon::new().schema(schema))).unwrap();
+    let plugin = HOST.load(&component(&Chameleon::new().schema(schema))).unwrap().unwrap();
     assert_eq!(plugin.schema.as_deref(), Some(schema));
-    assert!(HOST.configure(&plugin, r#""undo""#).unwrap_err().message.contains("schema"));
-    assert!(HOST.configure(&plugin, "{}").is_ok());
-    let broken = HOST.load(&component(&Chameleon::new().schema("{"))).unwrap_err();
+    assert!(HOST.configure(&plugin, r#""undo""#).unwrap().unwrap_err().message.contains("schema"));
+    assert!(HOST.configure(&plugin, "{}").unwrap().is_ok());
+    let broken = HOST.load(&component(&Chameleon::new().schema("{"))).unwrap().unwrap_err();
     assert_eq!(broken.errors[0].code, "bad-schema");
 }
 
 #[test]
 fn what_a_component_says_of_itself_is_read() {
     let wasm = component(&hostile());
-    let plugin = HOST.load(&wasm).unwrap();
+    let plugin = HOST.load(&wasm).unwrap().unwrap();
     assert_eq!((plugin.name.as_str(), plugin.version.as_str()), ("chameleon", "0.1.0"));
     assert_eq!((plugin.summary.as_str(), plugin.license.as_str()), ("does what it is told", "Apache-2.0"));
     assert_eq!(plugin.source, "https://example.com/");

@@ -16,7 +16,7 @@ fn metadata() -> Metadata {
 
 /// Codes and details of what is wrong with these bytes.
 fn faults(wasm: &[u8]) -> Vec<(&'static str, String)> {
-    HOST.load(wasm).unwrap_err().errors.into_iter().map(|fault| (fault.code, fault.detail)).collect()
+    HOST.load(wasm).unwrap().unwrap_err().errors.into_iter().map(|fault| (fault.code, fault.detail)).collect()
 }
 
 fn codes(wasm: &[u8]) -> Vec<&'static str> {
@@ -130,6 +130,15 @@ fn a_plugin_that_traps_when_instantiated_is_refused() {
 }
 
 #[test]
+fn a_plugin_that_traps_when_configured_is_refused_unless_its_schema_forbids_the_empty_config() {
+    let breaks = || Chameleon::new().trapping_configure();
+    let component = componentize(&breaks().core(), &metadata()).unwrap();
+    assert_eq!(codes(&component), ["trap-on-configure"]);
+    let component = componentize(&breaks().schema(r#"{"required":["rules"]}"#).core(), &metadata()).unwrap();
+    HOST.load(&component).unwrap().unwrap();
+}
+
+#[test]
 fn features_that_make_machines_differ_do_not_compile() {
     for module in [
         "(module (func (param v128 v128) (result v128) (i8x16.relaxed_swizzle (local.get 0) (local.get 1))))",
@@ -156,7 +165,7 @@ fn the_componentizer_works_from_a_shell() {
         run(&["--name", "shell", "--version", "1.2.3", "--summary", "s", "--licence", "MIT"]),
         Some(0)
     );
-    let plugin = HOST.load(&std::fs::read(&out).unwrap()).unwrap();
+    let plugin = HOST.load(&std::fs::read(&out).unwrap()).unwrap().unwrap();
     assert_eq!(
         (plugin.name.as_str(), plugin.version.as_str(), plugin.license.as_str()),
         ("shell", "1.2.3", "MIT")

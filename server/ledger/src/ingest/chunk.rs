@@ -229,7 +229,6 @@ enum Plan {
     Quarantined(String),
 }
 
-/// The source's own id of a raw record: that of its first event that has one.
 /// How many entries it gives.
 fn leaves_of(result: &Normalized) -> usize {
     match result {
@@ -239,6 +238,7 @@ fn leaves_of(result: &Normalized) -> usize {
     }
 }
 
+/// The source's own id of a raw record: that of its first event that has one.
 fn uid(result: &Normalized) -> Option<&str> {
     let Normalized::Events(events) = result else { return None };
     events.iter().find_map(|event: &Event| match event.get("metadata.uid") {

@@ -12,7 +12,7 @@ use crate::seen::{self, Keyed, Logged, Sighting, Window};
 use crate::worker::Sealed;
 
 /// Bytes of a row of `seen`, its key included.
-const SIGHTING_ROW_BYTES: usize = 4 + 4 + 16 + 12;
+const SIGHTING_ROW_BYTES: usize = 4 + 4 + 16 + 20;
 
 /// A raw record ready to be written.
 pub(super) enum Done {
@@ -47,19 +47,20 @@ pub(super) enum Rows {
 }
 
 impl Lot {
-    /// Puts together what became of a request's raw records, in order. `tree_size` is the size to answer where no entry
-    /// was made.
+    /// Puts together what became of a request's raw records, in order. `published` is the size to answer where no entry
+    /// was made, unless a larger tree holds what the answer names.
     pub(super) fn of(
         log: u32,
         window: &Window,
+        received_ms: u64,
         done: Vec<Done>,
         keyed: Option<&Keyed>,
-        tree_size: u64,
+        published: u64,
     ) -> Self {
         let (sealed, sightings, rows) = gather(done);
         let entries = sealed.len() as u64;
-        let tree_size = sealed.is_empty().then_some(tree_size);
-        let fates = Fates { entries, tree_size, rows };
+        let tree_size = sealed.is_empty().then(|| rows.iter().map(end_of_earlier).fold(published, u64::max));
+        let fates = Fates { entries, tree_size, received_ms, rows };
         let key = keyed.map(|keyed| {
             let (day, name) = keyed.sighting.today();
             (layout::seen_key(log, day, name), seen::seal_fates(window, &name, &keyed.body(window), &fates))
@@ -71,7 +72,7 @@ impl Lot {
                 Rows::Key(batch)
             })
         } else {
-            Rows::Entries(with_seen(Prepared::new(log, sealed), log, sightings, key))
+            Rows::Entries(with_seen(Prepared::new(log, sealed), log, received_ms, sightings, key))
         };
         Self { fates, rows }
     }
@@ -81,6 +82,7 @@ impl Lot {
 fn with_seen(
     prepared: Prepared,
     log: u32,
+    received_ms: u64,
     sightings: Vec<(u64, u32, Sighting)>,
     key: Option<(Vec<u8>, Vec<u8>)>,
 ) -> Prepared {
@@ -88,7 +90,7 @@ fn with_seen(
     let prepared = prepared.with_rows(bytes, move |first, batch| {
         for (place, events, sighting) in sightings {
             let (day, name) = sighting.today();
-            let logged = Logged { first: first + place, events };
+            let logged = Logged { first: first + place, events, received_ms };
             batch.put(Family::Seen, layout::seen_key(log, day, name), logged.to_row());
         }
     });
@@ -121,7 +123,7 @@ fn gather(done: Vec<Done>) -> Gathered {
                 Fate::Quarantined { place, leaf_hash, reason }
             }
             Done::Skipped(reason) => Fate::Skipped { reason },
-            Done::Duplicate(Duplicate::Earlier(Logged { first, events })) => {
+            Done::Duplicate(Duplicate::Earlier(Logged { first, events, .. })) => {
                 Fate::Earlier { index: first, events }
             }
             Done::Duplicate(Duplicate::Twin(twin)) => twin_fate(&rows[twin]),
@@ -130,12 +132,19 @@ fn gather(done: Vec<Done>) -> Gathered {
     (sealed, sightings, rows)
 }
 
-/// The fate of a raw record that equals an earlier one of its request: a duplicate of what that became.
+/// The size of the smallest tree that holds what an earlier request logged.
+fn end_of_earlier(fate: &Fate) -> u64 {
+    match fate {
+        Fate::Earlier { index, events } => index + u64::from(*events),
+        _ => 0,
+    }
+}
+
+/// The fate of a raw record that equals an earlier one of its request: a duplicate of what was logged, else the same. What
+/// was quarantined is kept once.
 fn twin_fate(first: &Fate) -> Fate {
     match first {
         Fate::Logged { place, events, .. } => Fate::Twin { place: *place, events: *events },
-        // The first one was normalized but refused later: it is kept once, and the twin points there.
-        Fate::Quarantined { place, .. } => Fate::Twin { place: *place, events: 1 },
         other => other.clone(),
     }
 }

@@ -61,14 +61,11 @@ impl Log {
             return Err(LedgerError::Conflict(format!("a log has {SOURCES_MAX} sources at most")));
         }
         // A pipeline that says the same as one in the log is that one, nonce and all.
-        let known = self.sources().into_iter().find(|known| known.manifest.says_the_same_as(&manifest));
+        let known = self.known_pipeline(&manifest).await?;
         let is_known = known.is_some();
-        let mut info = if let Some(known) = known {
-            SourceInfo { source: source.to_owned(), ..SourceInfo::clone(&known) }
-        } else {
-            let pipeline = Digest::of(&manifest.to_jcs()?);
-            SourceInfo { source: source.to_owned(), pipeline, pipeline_index: 0, manifest }
-        };
+        let (manifest, pipeline_index) = known.unwrap_or((manifest, 0));
+        let pipeline = Digest::of(&manifest.to_jcs()?);
+        let mut info = SourceInfo { source: source.to_owned(), pipeline, pipeline_index, manifest };
         let pipeline = self.configure(&info).await?;
         if is_known {
             let mut batch = Batch::new();
@@ -80,6 +77,16 @@ impl Log {
         let binding = Binding { new, pipeline: info.pipeline, pipeline_index: info.pipeline_index };
         self.bind(info, pipeline);
         Ok(binding)
+    }
+
+    /// The manifest in the log that says the same, and the index of its entry.
+    async fn known_pipeline(&self, manifest: &Manifest) -> Result<Option<(Manifest, u64)>, LedgerError> {
+        let key = layout::pipeline_entry_key(self.id, &manifest.content()?.0);
+        let Some(row) = self.engine().get(Family::Sources, &key).await? else { return Ok(None) };
+        let damaged = || LedgerError::Internal("the row of a pipeline can't be read".to_owned());
+        let (index, nonce) = row.split_first_chunk::<8>().ok_or_else(damaged)?;
+        let nonce = String::from_utf8(nonce.to_vec()).map_err(|_| damaged())?;
+        Ok(Some((Manifest { nonce, ..manifest.clone() }, u64::from_be_bytes(*index))))
     }
 
     /// Configures every stage for real, off the async threads.
@@ -94,8 +101,8 @@ impl Log {
         self.sources.write().unwrap_or_else(PoisonError::into_inner).insert(name, bound);
     }
 
-    /// One commit: entries for plugins new to the log, the pipeline's entry, the source's row. Answers
-    /// the index of the pipeline's entry.
+    /// One commit: entries for plugins new to the log, the pipeline's entry, the rows by which both are known, the
+    /// source's row. Answers the index of the pipeline's entry.
     async fn log_binding(&self, info: &SourceInfo) -> Result<u64, LedgerError> {
         let now_ms = self.now_ms();
         let mut drafts = Vec::new();
@@ -113,12 +120,16 @@ impl Log {
         let sealed = self.sealer.seal_all(drafts).await?;
         let (id, info) = (self.id, info.clone());
         // The index is the only part that is not known yet; as JSON it has 20 digits at most.
-        let bytes = source_row(&info)?.len() + 20 + 128 * (new_plugins.len() + 1);
+        let bytes = source_row(&info)?.len() + 20 + 128 * (new_plugins.len() + 2);
+        let known = layout::pipeline_entry_key(id, &info.manifest.content()?.0);
         let prepared = Prepared::new(id, sealed).with_rows(bytes, move |first, batch| {
             for (index, key) in (first..).zip(new_plugins) {
                 batch.put(Family::Sources, key, index.to_be_bytes());
             }
-            let info = SourceInfo { pipeline_index: first + place, ..info };
+            let index = first + place;
+            let row = [&index.to_be_bytes()[..], info.manifest.nonce.as_bytes()].concat();
+            batch.put(Family::Sources, known, row);
+            let info = SourceInfo { pipeline_index: index, ..info };
             let row = source_row(&info).expect("it was written once already, to know its size");
             batch.put(Family::Sources, layout::source_key(id, &info.source), row);
         });
@@ -139,10 +150,10 @@ impl Log {
         Ok(said.attributes())
     }
 
-    /// The rows of sources, which stand behind those of plugins' entries.
+    /// The rows of sources, which stand behind those of plugins' and pipelines' entries.
     fn scan_of_sources(&self) -> Scan {
         let log = layout::log_key(self.id);
-        let from = layout::source_key(self.id, "\u{1}");
+        let from = layout::source_key(self.id, "\u{2}");
         Scan {
             family: Family::Sources,
             from,

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::ops::Range;
 
+use cairnlog_host::is_protected;
 use cairnlog_verify::event::Attribute;
 use cairnlog_verify::value::Value;
 use memchr::memmem;
@@ -105,13 +106,15 @@ fn speak_for(plan: &Plan, range: Range<usize>, group: &[Cut]) -> Merged {
     Merged { range, loss, is_covered: alone.is_some() }
 }
 
-/// All texts one behind the other, and where each attribute's begins.
+/// All texts that something may be taken from, one behind the other, and where each attribute's begins.
 fn join(attributes: &[Attribute]) -> (Vec<u8>, Vec<usize>) {
     let mut texts = Vec::with_capacity(64 * attributes.len());
     let mut starts = Vec::with_capacity(attributes.len());
     for attribute in attributes {
         starts.push(texts.len());
-        if let Value::Text(text) = &attribute.value {
+        if let Value::Text(text) = &attribute.value
+            && !is_protected(&attribute.path)
+        {
             texts.extend_from_slice(text.as_bytes());
             texts.push(BETWEEN);
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use cairnlog_host::{Action, Redaction};
+use cairnlog_host::{Action, Redaction, is_protected};
 use cairnlog_verify::event::Attribute;
 use cairnlog_verify::value::Value;
 
@@ -130,7 +130,7 @@ impl<'a> Plan<'a> {
         for (attribute, whole) in attributes.iter().zip(&mut whole) {
             let is_affected = match *whole {
                 Some(loss) => !self.is_drop(loss),
-                None => matches!(attribute.value, Value::Text(_)),
+                None => matches!(attribute.value, Value::Text(_)) && !is_protected(&attribute.path),
             };
             let equal = || text_form(&attribute.value).and_then(|text| dropped.get(&*text));
             if let Some(loss) = is_affected.then(equal).flatten() {

@@ -15,21 +15,25 @@ fn day(ms: u64) -> u32 {
 }
 
 #[tokio::test]
-async fn what_was_seen_is_known_until_the_end_of_the_next_day() {
+async fn what_was_seen_is_known_for_a_day_to_the_millisecond() {
     let world = World::new().await;
     world.clock.set(EVENING_MS);
     let first = world.log().ingest(keyed("k", &records(0..5))).await.unwrap();
-    for later_ms in [1, DAY_MS] {
+    for later_ms in [1, DAY_MS / 2, DAY_MS - 1] {
         world.clock.set(EVENING_MS + later_ms);
         assert_eq!(world.log().ingest(keyed("k", &records(0..5))).await.unwrap(), first);
         let again = world.send(&records(0..6)).await.unwrap();
         assert_eq!(again.results[0].index, first.results[0].index);
         assert_eq!(again.duplicates, if later_ms == 1 { 5 } else { 6 });
     }
-    world.clock.set(EVENING_MS + DAY_MS + 1);
+    world.clock.set(EVENING_MS + DAY_MS);
     let anew = world.log().ingest(keyed("k", &records(0..6))).await.unwrap();
-    assert_eq!(anew.accepted, 5, "the sixth was logged on the second day");
+    assert_eq!(anew.accepted, 5, "the sixth was logged a millisecond later");
     assert_eq!(anew.results[5].status, Status::Duplicate);
+    // What was logged anew is remembered anew, though the first row is still there.
+    world.clock.set(EVENING_MS + DAY_MS + 1);
+    assert_eq!(world.log().ingest(keyed("k", &records(0..6))).await.unwrap(), anew);
+    assert_eq!(world.send(&records(0..5)).await.unwrap().results[0].index, anew.results[0].index);
 }
 
 #[tokio::test]

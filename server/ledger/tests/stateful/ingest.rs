@@ -10,8 +10,8 @@ use crate::world::{self, World, plain, record, records, request, stage, wasm};
 /// The events of raw records, as the plugin alone gives them.
 fn normalized(records: &[String]) -> Vec<Json> {
     let host = Host::new(HostLimits::default()).unwrap();
-    let plugin = host.load(&wasm("aws-cloudtrail")).unwrap();
-    let stage = host.configure(&plugin, "{}").unwrap();
+    let plugin = host.load(&wasm("aws-cloudtrail")).unwrap().unwrap();
+    let stage = host.configure(&plugin, "{}").unwrap().unwrap();
     let raw = |body: &'_ String| body.clone().into_bytes();
     let bodies: Vec<Vec<u8>> = records.iter().map(raw).collect();
     let batch: Vec<RawRecord<'_>> = bodies

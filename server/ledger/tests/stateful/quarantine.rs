@@ -86,9 +86,12 @@ async fn a_record_of_no_class_is_quarantined_whole() {
     let event =
         |id, user| serde_json::from_str::<serde_json::Value>(&record(id, user, "2026-11-23T08:00:00Z"));
     let file = json!({"Records": [event("a", "ann").unwrap(), event("b", "eve").unwrap()]}).to_string();
-    let answer = world.send(&[file.clone(), record("c", "ann", "2026-11-23T08:00:00Z")]).await.unwrap();
-    assert_eq!((answer.accepted, answer.quarantined), (1, 1));
+    let good = record("c", "ann", "2026-11-23T08:00:00Z");
+    let answer = world.send(&[file.clone(), good, file]).await.unwrap();
+    assert_eq!((answer.accepted, answer.quarantined, answer.duplicates), (1, 2, 0));
     assert!(answer.results[0].reason.as_ref().unwrap().starts_with("no-retention-class"));
+    assert_eq!(answer.results[2], answer.results[0], "the same again is kept once, and was not logged");
+    assert_eq!(answer.last_index, answer.first_index.map(|first| first + 1));
     let ids: Vec<String> = open_everything(&world.log()).await.into_iter().map(|(_, id)| id).collect();
     assert_eq!(ids, ["c"], "no part of the file was logged");
 }

@@ -1,10 +1,16 @@
 //! Binding sources, and the plugins that they use.
 
-use cairnlog_ledger::{LedgerError, Policy};
+use cairnlog_ledger::{LedgerError, Policy, SourceSpec};
 use cairnlog_verify::entry::Digest;
 use serde_json::json;
 
 use crate::world::{World, named, open_everything, plain, records, stage};
+
+fn plain_strict() -> SourceSpec {
+    let mut strict = plain("aws-cloudtrail");
+    strict.normalizer.on_error = Policy::Reject;
+    strict
+}
 
 #[tokio::test]
 async fn a_binding_is_an_entry_once() {
@@ -31,11 +37,13 @@ async fn a_binding_is_an_entry_once() {
     assert_eq!((twin.new, twin.pipeline, twin.pipeline_index), (true, bound.pipeline, 3));
     assert_eq!(world.size(), 4);
 
-    let mut strict = plain("aws-cloudtrail");
-    strict.normalizer.on_error = Policy::Reject;
-    let changed = log.put_source("aws", strict).await.unwrap();
+    let changed = log.put_source("aws", plain_strict()).await.unwrap();
     assert_eq!((changed.new, changed.pipeline_index), (false, 4));
     assert_ne!(changed.pipeline, bound.pipeline);
+    // Back to what no source is bound to any more: the log knows it still.
+    log.put_source("aws-2", plain_strict()).await.unwrap();
+    let back = log.put_source("aws-2", plain("aws-cloudtrail")).await.unwrap();
+    assert_eq!((back.pipeline, back.pipeline_index, world.size()), (bound.pipeline, 3, 5));
     drop(log);
     world.reopen().await;
     assert_eq!(world.log().source("aws").unwrap().pipeline, changed.pipeline);
