@@ -40,6 +40,7 @@ plugins: build ## build the plugins from source to components in target/plugins
 fmt:
 	@cargo fmt --all --check
 	@cargo fmt --manifest-path plugins/Cargo.toml --all --check
+	@cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 lint:
 	@$(WITH_ENV) cargo clippy $(FLAGS) -- -D warnings
@@ -52,7 +53,7 @@ deny:
 
 bench: build plugins ## measure, and write the tables of docs/performance.md
 	@scripts/build-tessera.sh || echo "bench: without Tessera's POSIX log beside us"
-	@"$(TARGET)/release/cairnlog-bench" --peer "$$(ls target/interop/bin/posix 2>/dev/null)" $(ARGS)
+	@"$(TARGET)/release/cairnlog-bench" $$(ls target/interop/bin/posix target/interop/bin/posix-5ms 2>/dev/null | sed 's/^/--peer /') $(ARGS)
 
 interop: build plugins ## Tessera's own fsck, hammer and integration test against our server, where Go is there
 	@CAIRNLOG="$(TARGET)/release/cairnlog" scripts/interop.sh

@@ -12,6 +12,7 @@ use cairnlog_verify::note::{KeyKind, Note, SigningKey, VerifierKey, parse_signat
 use cairnlog_verify::path::{self, Segment};
 use cairnlog_verify::policy::Policy;
 use cairnlog_verify::receipt::Receipt;
+use cairnlog_verify::tile::{BundleId, TILE_WIDTH, Tile};
 use cairnlog_verify::witness::{AddCheckpoint, SignSubtree, parse_size};
 use cairnlog_verify::{bundle, tree};
 
@@ -73,6 +74,25 @@ pub fn checkpoints(data: &[u8]) -> bool {
     let Ok(checkpoint) = Checkpoint::open(text, &KEYS) else { return false };
     assert!(text.starts_with(&checkpoint.to_text()));
     assert!(KEYS.iter().any(|key| key.name() == checkpoint.origin));
+    true
+}
+
+/// Paths of tiles and bundles, as they come in requests: one spelling each, and of nothing that no tree has.
+pub fn tile_paths(data: &[u8]) -> bool {
+    let Some(text) = text(data) else { return false };
+    let (written, index, width) = match (Tile::parse(text), BundleId::parse(text)) {
+        (Ok(tile), Err(_)) => {
+            assert!(tile.level < 64, "a level that no path has");
+            (tile.path(), tile.index, tile.width)
+        }
+        (Err(_), Ok(bundle)) => (bundle.path(), bundle.index, bundle.width),
+        (Err(_), Err(_)) => return false,
+        (Ok(_), Ok(_)) => panic!("a path of a tile and of a bundle"),
+    };
+    assert_eq!(written, text);
+    assert!((1..=TILE_WIDTH).contains(&width));
+    // Its last hash or entry has an index that fits, so nothing that is computed from it overflows.
+    assert!(index < 1 << 56, "beyond any tree");
     true
 }
 

@@ -18,10 +18,12 @@ pub struct Client {
 
 impl Client {
     /// A client of the server at `server`, such as `http://127.0.0.1:8080` (a path below which it is mounted may
-    /// follow). Nothing is sent yet. Without a token only what is anonymous answers.
+    /// follow). Nothing is sent yet. Without a token only what is anonymous answers. An `https://` server's certificate
+    /// is checked by the system's authorities, or by those in the file that `SSL_CERT_FILE` names.
     ///
     /// # Errors
-    /// [`Error::Input`] if the address is no plain `http://` URL or the token is not visible ASCII.
+    /// [`Error::Input`] if the address is no plain `http://` or `https://` URL or the token is not visible ASCII;
+    /// [`TransportKind::NoAuthorities`](crate::TransportKind::NoAuthorities).
     pub fn new(server: &str, token: Option<&Secret>) -> Result<Self, Error> {
         let transport = Transport::new(server, token)?;
         Ok(Self { transport })

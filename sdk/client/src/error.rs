@@ -109,13 +109,25 @@ impl Error {
     /// busy (429, 503).
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Transport { .. } | Self::NotYet { .. })
-            || matches!(self.status(), Some(429 | 503))
+        match self {
+            Self::Transport { kind, .. } => {
+                !matches!(kind, TransportKind::Untrusted | TransportKind::NoAuthorities)
+            }
+            Self::NotYet { .. } => true,
+            _ => matches!(self.status(), Some(429 | 503)),
+        }
+    }
+
+    /// Of a client that can't be built: all that can be missing is what TLS needs.
+    pub(crate) fn setup(source: reqwest::Error) -> Self {
+        Self::Transport { what: "setting up the client", kind: TransportKind::NoAuthorities, source }
     }
 
     pub(crate) fn transport(what: &'static str, source: reqwest::Error) -> Self {
         let kind = if source.is_timeout() {
             TransportKind::Timeout
+        } else if is_untrusted(&source) {
+            TransportKind::Untrusted
         } else if source.is_connect() {
             TransportKind::Connect
         } else {
@@ -129,6 +141,23 @@ impl Error {
         let detail = format!("unexpected JSON at line {} column {}", error.line(), error.column());
         Self::Malformed { what, detail }
     }
+}
+
+/// Whether the server's certificate did not hold. rustls' error lies in I/O errors, which show what they hold, not as
+/// their source, but by themselves.
+fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if held.is_some_and(|held| is_untrusted(held)) {
+            return true;
+        }
+        if matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 impl From<CheckpointError> for Error {
@@ -155,6 +184,10 @@ impl From<ReceiptError> for Error {
 pub enum TransportKind {
     /// No connection: nobody listens there, or the name is unknown.
     Connect,
+    /// The server's certificate is of no authority that is trusted here, is for another name, or is out of date.
+    Untrusted,
+    /// An `https://` server is to be reached, and there are no authorities to check it by.
+    NoAuthorities,
     /// Nothing came for too long (see [`limits`](crate::limits)).
     Timeout,
     /// The connection ended in the middle, or what came was not HTTP.
@@ -165,6 +198,12 @@ impl fmt::Display for TransportKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Connect => "the server can't be reached; check its address and that it runs",
+            Self::Untrusted => {
+                "the server's certificate does not hold here; SSL_CERT_FILE may name a file of authorities to trust"
+            }
+            Self::NoAuthorities => {
+                "no authorities to check certificates by; install the system's (ca-certificates) or set SSL_CERT_FILE"
+            }
             Self::Timeout => "the server took too long to answer",
             Self::Broken => "the connection broke before the answer was whole",
         })

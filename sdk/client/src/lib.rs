@@ -11,9 +11,10 @@
 //! # What a server can't do to its client
 //!
 //! Every wait and every answer's length has a bound ([`limits`]). Redirects are not followed and the environment's
-//! proxies not used, so the token goes to the named server alone; it stands in no `Debug` output and no error. Errors
-//! tell apart refusals ([`Problem`]), broken connections, answers that are too long or of the wrong shape, and things
-//! that do not verify ([`VerificationError`]), since each asks for something else from the caller.
+//! proxies not used, so the token goes to the named server alone: over `https://` to one whose certificate holds, by the
+//! system's authorities or those in the file that `SSL_CERT_FILE` names. It stands in no `Debug` output and no error.
+//! Errors tell apart refusals ([`Problem`]), broken connections, answers that are too long or of the wrong shape, and
+//! things that do not verify ([`VerificationError`]), since each asks for something else from the caller.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -95,6 +95,9 @@ pub struct LogInfo {
     pub tree_size: u64,
     /// When it was made, RFC 3339 UTC.
     pub created: String,
+    /// The witnesses that are asked to cosign its tree heads, by the names of their keys.
+    #[serde(default)]
+    pub witnesses: Vec<String>,
 }
 
 impl Client {

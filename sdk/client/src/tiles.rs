@@ -22,7 +22,8 @@ impl TileLog {
     /// private log needs a token.
     ///
     /// # Errors
-    /// [`Error::Input`] if the prefix is no plain `http://` URL or the token is not visible ASCII.
+    /// [`Error::Input`] if the prefix is no plain `http://` or `https://` URL or the token is not visible ASCII;
+    /// [`TransportKind::NoAuthorities`](crate::TransportKind::NoAuthorities).
     pub fn new(prefix: &str, token: Option<&Secret>) -> Result<Self, Error> {
         let transport = Transport::new(prefix, token)?;
         Ok(Self { transport })

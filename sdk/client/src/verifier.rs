@@ -13,7 +13,7 @@ use crate::audit::{Audit, Progress, run};
 use crate::error::{Error, VerificationError};
 use crate::tiles::TileLog;
 
-/// A log with the key to check it by.
+/// A log with the keys to check it by.
 #[derive(Debug, Clone)]
 pub struct Verifier {
     log: TileLog,
@@ -33,7 +33,14 @@ impl Verifier {
     /// Checks `log` by `key`, which must come from elsewhere than from the log.
     #[must_use]
     pub fn new(log: TileLog, key: VerifierKey) -> Self {
-        Self { log, keys: vec![key] }
+        Self::with_keys(log, vec![key])
+    }
+
+    /// Checks `log` by any of several keys, as while it rotates them: what one of them has signed is believed, provided
+    /// that no signature by another of them is wrong.
+    #[must_use]
+    pub fn with_keys(log: TileLog, keys: Vec<VerifierKey>) -> Self {
+        Self { log, keys }
     }
 
     /// The log that it checks.

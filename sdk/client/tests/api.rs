@@ -51,8 +51,13 @@ async fn logs_are_created_listed_and_looked_at() {
     assert_eq!(sent(&server.last()), ("POST /api/v1/logs".to_owned(), body));
     assert_eq!(server.last().headers["authorization"], "Bearer cl_test");
 
-    client.log("hr").unwrap().info().await.unwrap();
+    // A server of before there were witnesses names none.
+    assert!(client.log("hr").unwrap().info().await.unwrap().witnesses.is_empty());
     assert_eq!(sent(&server.last()).0, "GET /api/v1/logs/hr");
+    let mut witnessed = log_json("hr");
+    witnessed["witnesses"] = json!(["witness.example/w1"]);
+    let (_server, client) = answering(200, witnessed).await;
+    assert_eq!(client.log("hr").unwrap().info().await.unwrap().witnesses, ["witness.example/w1"]);
 
     let (server, client) = answering(200, json!({"items": [log_json("a")], "next_cursor": "c+/="})).await;
     let page = client.logs(&PageRequest { limit: Some(1), cursor: None }).await.unwrap();

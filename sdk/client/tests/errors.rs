@@ -137,7 +137,7 @@ async fn addresses_and_tokens_that_cannot_be_used_are_refused_unsent() {
     for address in [
         "",
         "127.0.0.1:8080",
-        "https://log.example",
+        "ftp://log.example",
         "file:///etc/passwd",
         "http://user:pass@log.example",
         "http://log.example?x=1",

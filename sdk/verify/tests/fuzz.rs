@@ -44,6 +44,11 @@ fn checkpoints() {
 }
 
 #[test]
+fn tile_paths() {
+    run("tile_paths", targets::tile_paths);
+}
+
+#[test]
 fn bundles() {
     run("bundles", targets::bundles);
 }

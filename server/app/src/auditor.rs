@@ -3,9 +3,9 @@
 //! One task of the server walks one log after the other, from its first entry to the head that it began with, and starts
 //! again with what came meanwhile. It reads alone. It is slow on purpose: it may find nothing for years, and those who
 //! read and write pay for it. What it finds about a log stays found until the server is started anew, and
-//! `/readyz` tells of it.
+//! `/readyz` tells of it. It tells as well of a log that can't be read, until a pass comes through.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,10 +16,13 @@ use tokio::task::JoinHandle;
 use crate::limits::{AUDIT_BUSY_PAUSES, AUDIT_BYTES_PER_SEC, AUDIT_PASS_PAUSE, AUDIT_STEP_PAUSE};
 use crate::state::App;
 
-/// What was found so far: of each damaged log, by name, the first thing.
+/// What was found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
+    /// Of each damaged log, by name, the first thing.
     damaged: Mutex<BTreeMap<String, String>>,
+    /// The names of the logs whose last pass met something that can't be read.
+    unread: Mutex<BTreeSet<String>>,
 }
 
 impl Findings {
@@ -29,6 +32,11 @@ impl Findings {
         damaged.first_key_value().map(|(log, words)| (log.clone(), words.clone()))
     }
 
+    /// The first log that can't be read now.
+    pub(crate) fn first_unread(&self) -> Option<String> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner).first().cloned()
+    }
+
     fn has(&self, log: &str) -> bool {
         self.damaged.lock().unwrap_or_else(PoisonError::into_inner).contains_key(log)
     }
@@ -36,6 +44,46 @@ impl Findings {
     fn add(&self, log: String, words: String) {
         self.damaged.lock().unwrap_or_else(PoisonError::into_inner).insert(log, words);
     }
+
+    /// Takes note of whether the log can be read; whether that was new.
+    fn set_unread(&self, log: &str, is_unread: bool) -> bool {
+        let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_unread { unread.insert(log.to_owned()) } else { unread.remove(log) }
+    }
+
+    /// Takes note of how a pass over the log ended, and logs what is new.
+    fn note(&self, log: &str, outcome: Result<(), Damage>) {
+        let (failures, errors) = (failures(log), errors(log));
+        match outcome {
+            Ok(()) => {
+                if self.set_unread(log, false) {
+                    tracing::info!(log, "the audit has read the whole log again");
+                }
+            }
+            Err(damage) if damage.verdict() == Verdict::CannotTell => {
+                errors.increment(1);
+                if self.set_unread(log, true) {
+                    tracing::error!(log, "the audit could not read on: {damage}");
+                }
+            }
+            Err(damage) => {
+                failures.increment(1);
+                self.set_unread(log, false);
+                tracing::error!(log, "the log is damaged: {damage}");
+                self.add(log.to_owned(), damage.to_string());
+            }
+        }
+    }
+}
+
+/// Damage that was found in the log.
+fn failures(log: &str) -> metrics::Counter {
+    metrics::counter!("cairnlog_audit_failures_total", "log" => log.to_owned())
+}
+
+/// Passes over the log that ended where something could not be read.
+fn errors(log: &str) -> metrics::Counter {
+    metrics::counter!("cairnlog_audit_errors_total", "log" => log.to_owned())
 }
 
 /// The running auditor. Dropping it without [`stop`](Auditor::stop) leaves it to the runtime.
@@ -62,7 +110,7 @@ async fn run(app: Arc<App>) {
         for log in app.ledger.logs() {
             let name = log.info().name;
             if !app.findings.has(&name) {
-                audit(&app, &log, name).await;
+                audit(&app, &log, &name).await;
             }
         }
         tokio::time::sleep(AUDIT_PASS_PAUSE).await;
@@ -70,20 +118,15 @@ async fn run(app: Arc<App>) {
 }
 
 /// One pass over one log.
-async fn audit(app: &App, log: &Log, name: String) {
-    let failures = metrics::counter!("cairnlog_audit_failures_total", "log" => name.clone());
-    failures.increment(0);
-    match pass(log, &name).await {
-        Ok(()) => gauge("cairnlog_audit_last_full_pass_seconds", &name, app.now().as_second().unsigned_abs()),
-        Err(damage) if damage.verdict() == Verdict::CannotTell => {
-            tracing::warn!(log = name, "the audit could not read on: {damage}");
-        }
-        Err(damage) => {
-            failures.increment(1);
-            tracing::error!(log = name, "the log is damaged: {damage}");
-            app.findings.add(name, damage.to_string());
-        }
+async fn audit(app: &App, log: &Log, name: &str) {
+    // There to be watched before anything is found.
+    failures(name).increment(0);
+    errors(name).increment(0);
+    let outcome = pass(log, name).await;
+    if outcome.is_ok() {
+        gauge("cairnlog_audit_last_full_pass_seconds", name, app.now().as_second().unsigned_abs());
     }
+    app.findings.note(name, outcome);
 }
 
 async fn pass(log: &Log, name: &str) -> Result<(), Damage> {
@@ -112,6 +155,10 @@ fn gauge(name: &'static str, log: &str, value: u64) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use cairnlog_store::ReadError;
+
     use super::*;
 
     #[test]
@@ -129,5 +176,38 @@ mod tests {
         findings.add("hr".to_owned(), "record 7".to_owned());
         assert!(findings.has("hr") && !findings.has("it"));
         assert_eq!(findings.first(), Some(("hr".to_owned(), "record 7".to_owned())));
+    }
+
+    fn unreadable() -> Result<(), Damage> {
+        Err(Damage::Unreadable(ReadError::Unavailable("input/output error".to_owned())))
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_read_is_told_until_it_can() {
+        let findings = Findings::default();
+        for _ in 0..2 {
+            findings.note("hr", unreadable());
+            assert_eq!(findings.first_unread().as_deref(), Some("hr"));
+        }
+        findings.note("pay", Ok(()));
+        assert!(findings.first_unread().is_some() && findings.first().is_none());
+        findings.note("hr", Ok(()));
+        assert_eq!(findings.first_unread(), None);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_logged_when_that_begins_and_when_it_ends() {
+        let findings = Findings::default();
+        let changes = [true, true, false, false, true];
+        assert_eq!(changes.map(|now| findings.set_unread("hr", now)), [true, false, true, false, true]);
+    }
+
+    #[test]
+    fn damage_counts_for_more_than_what_cannot_be_read() {
+        let findings = Findings::default();
+        findings.note("hr", unreadable());
+        findings.note("hr", Err(Damage::NoLookup { index: 7 }));
+        assert_eq!(findings.first_unread(), None);
+        assert!(findings.first().unwrap().1.contains("record 7"));
     }
 }

@@ -223,7 +223,7 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
     let clock = Arc::new(SystemClock::default());
     let ledger = Ledger::open(Config {
         dir,
-        heads,
+        heads: heads.clone(),
         witnesses: Arc::new(move |origin| cosigning.as_ref()?.of(origin)),
         engine: Arc::clone(&engine),
         writer: writer.clone(),
@@ -250,6 +250,7 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
         openapi,
         ingest: settings.ingest,
         bodies: Arc::new(Semaphore::new(BODIES_BYTES_MAX)),
+        heads,
         findings: Findings::default(),
         draining: AtomicBool::new(false),
     };

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::body::Bytes;
 use cairnlog_ledger::handles::Clock;
 use cairnlog_ledger::{Ledger, Log};
+use cairnlog_store::kept::KeptHeads;
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
@@ -30,6 +31,8 @@ pub(crate) struct App {
     pub(crate) ingest: IngestLimits,
     /// One permit a byte of ingest bodies held at once.
     pub(crate) bodies: Arc<Semaphore>,
+    /// Where the newest heads are kept outside the store.
+    pub(crate) heads: KeptHeads,
     /// What the rolling audit has found.
     pub(crate) findings: Findings,
     /// Set once a shutdown has begun.

@@ -18,7 +18,7 @@ pub struct Answer {
     pub first_index: Option<u64>,
     /// Index of the last entry made.
     pub last_index: Option<u64>,
-    /// The smallest tree that holds all of it; the published one is at least as large.
+    /// The smallest tree that holds all of it, which witnesses may still have to cosign.
     pub tree_size: u64,
     /// One row a raw record, in order.
     pub results: Vec<RowAnswer>,
@@ -93,7 +93,7 @@ pub(crate) enum Fate {
 pub(crate) struct Fates {
     /// Entries that the request made.
     pub(crate) entries: u64,
-    /// The published size when nothing was made: there is no first index to count from.
+    /// The size to answer when nothing was made: there is no first index to count from.
     pub(crate) tree_size: Option<u64>,
     /// When the request was received, in milliseconds since the Unix epoch.
     pub(crate) received_ms: u64,

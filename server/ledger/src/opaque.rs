@@ -99,7 +99,8 @@ impl Log {
         let mut name: Fingerprint = [0; 16];
         name.copy_from_slice(&hash.0[..16]);
         let held = self.inflight().reserve(vec![name]).await;
-        if let Some(index) = self.tree().find_leaf(&hash).await? {
+        // The durable tree: witnesses may take their time to cosign what was added before.
+        if let Some(index) = self.tree().find_durable_leaf(&hash).await? {
             return Ok(index);
         }
         let waiting = self.intake().submit(Box::new(Plain { entries: [entry], leaf_hashes: [hash] }))?;

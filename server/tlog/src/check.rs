@@ -135,7 +135,9 @@ pub async fn stored_heads(
     };
     let newest = read(layout::head_key(log)).await?;
     let newest = open(newest.ok_or_else(|| missing("the signed tree head"))?)?;
-    let published = read(layout::published_head_key(log)).await?.map(open).transpose()?;
+    // Before the first head is cosigned the row is empty.
+    let published = read(layout::published_head_key(log)).await?.filter(|row| !row.is_empty());
+    let published = published.map(open).transpose()?;
     if let Some(published) = published.as_ref().filter(|published| published.size > newest.size) {
         let (size, published) = (newest.size, published.size);
         return Err(Damage::Head(format!("it has {size} records, but {published} were published already")));

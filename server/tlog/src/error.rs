@@ -150,6 +150,17 @@ pub enum OpenError {
         /// The size of the stored head.
         stored: u64,
     },
+    /// The witness policy knows the log by another key.
+    #[error(
+        "the witness policy names the log {origin} by the key {key}, which is none of its own; put the log's own key \
+         into the policy's `log` line"
+    )]
+    PolicyKey {
+        /// The log's origin.
+        origin: String,
+        /// The key in the policy.
+        key: String,
+    },
     /// The stored head can't be completed for the witnesses.
     #[error("the stored tree head can't be shown to witnesses: {0}")]
     Serve(HeadError),

@@ -20,6 +20,8 @@
 //! Reads see the published head and nothing beyond it. What is partial at the right edge is served from
 //! memory, and narrower forms of full tiles by cutting them, so nothing partial is ever written.
 
+mod asking;
+mod backoff;
 pub mod check;
 mod commit;
 mod edge;
@@ -29,6 +31,7 @@ mod kept;
 mod limits;
 mod log;
 mod outside;
+mod patience;
 mod proofs;
 mod published;
 mod publisher;
@@ -47,8 +50,9 @@ pub use limits::{
     SUBMISSION_BYTES_MAX, SUBMISSION_LEAVES_MAX,
 };
 pub use log::{Clock, Log, LogParams};
+pub use patience::Patience;
 pub use proofs::Inclusion;
 pub use signers::Signer;
 pub use submission::{Appended, Submission};
-pub use witness::{Cosigner, Quorum, Witness, WitnessAnswer, WitnessError, Witnesses};
+pub use witness::{Cosigner, Outcome, Quorum, Witness, WitnessAnswer, WitnessError, Witnesses};
 pub use writer::SharedWriter;

@@ -58,10 +58,28 @@ pub(crate) const WITNESS_WAIT_MAX: Duration = Duration::from_secs(5);
 /// requests overlapped.
 pub(crate) const WITNESS_TRIES_MAX: u32 = 3;
 
+/// How long a witness is left alone after a failure; twice as long after each further one. Short enough that one that
+/// was only started anew is hardly missed.
+pub(crate) const BACKOFF_MIN: Duration = Duration::from_millis(250);
+
+/// The longest that a witness is left alone, whatever it asks for: where the quorum needs it, heads are published again
+/// this long after it is back.
+pub(crate) const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+/// How long further cosignatures are waited for once there are enough, so that those which arrive at about the same
+/// time are published too. Nobody waits for it but the readers of newer heads.
+pub(crate) const COSIGN_GRACE: Duration = Duration::from_millis(200);
+
+/// The time that a start may lose to witnesses which are slow or away, all logs together.
+pub(crate) const START_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// An answer within this time costs nothing of that: a round trip around the world.
+pub(crate) const START_PROMPT: Duration = Duration::from_millis(250);
+
 /// The pause after a head was published before witnesses are asked for the next one.
 pub(crate) const PUBLISH_PAUSE_MIN: Duration = Duration::from_millis(100);
 
-/// The longest pause after rounds in which no quorum came together; each such pause is twice the one before.
+/// The longest pause after the store has not taken a published head; each such pause is twice the one before.
 pub(crate) const PUBLISH_PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// Bytes that a leaf adds to a batch besides its entry: the keys of its entry and lookup rows, its hash

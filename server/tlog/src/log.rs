@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use crate::{
+    asking::{Asking, Tally},
     check::Check,
     commit::{self, Prepared},
     error::{AppendError, HeadError, OpenError, StopReason},
@@ -23,7 +24,7 @@ use crate::{
     sequencer::{Job, Sequencer, Waiter},
     signers::{Signer, Signers},
     submission::{Appended, Capacity, Cost, Submission},
-    witness::Witnesses,
+    witness::{Outcome, Witnesses},
     writer::{Growing, SharedWriter},
 };
 
@@ -68,7 +69,7 @@ pub(crate) struct Inner {
     pub(crate) kept: Arc<Kept>,
     /// The published head.
     heads: watch::Receiver<Arc<Head>>,
-    witnesses: Vec<String>,
+    witnesses: Option<Arc<Tally>>,
     /// The newest durable head.
     durable: watch::Receiver<Arc<Head>>,
     capacity: Capacity,
@@ -98,6 +99,7 @@ impl Log {
         first: Option<Box<dyn Submission>>,
     ) -> Result<Log, OpenError> {
         let signers = rebuild::check_signers(&params.origin, std::mem::take(&mut params.signers))?;
+        rebuild::check_policy_keys(&params.origin, &signers, params.witnesses.as_deref())?;
         let writer = writer.into();
         let growing = writer.grow(params.id).ok_or(OpenError::Open { log: params.id })?;
         rebuild::check_vacant(engine.as_ref(), params.id).await?;
@@ -141,6 +143,7 @@ impl Log {
         mut params: LogParams,
     ) -> Result<Log, OpenError> {
         let signers = rebuild::check_signers(&params.origin, std::mem::take(&mut params.signers))?;
+        rebuild::check_policy_keys(&params.origin, &signers, params.witnesses.as_deref())?;
         let writer = writer.into();
         let growing = writer.grow(params.id).ok_or(OpenError::Open { log: params.id })?;
         let head = rebuild::stored_head(engine.as_ref(), params.id, &params.origin, signers).await?;
@@ -181,17 +184,16 @@ impl Log {
         };
         let writer_of_heads = sequencer.writer.clone();
         let mut tasks = vec![tokio::spawn(sequencer.run())];
-        let cosigners = published.iter().flat_map(|published| &published.witnesses.cosigners);
-        let witnesses_named: Vec<String> = cosigners.map(|cosigner| cosigner.name.clone()).collect();
-        let heads = match published {
-            None => durable_heads.clone(),
-            Some(Published { head, witnesses, sizes }) => {
+        let tally = published.as_ref().map(|published| Arc::new(Tally::new(&published.witnesses)));
+        let heads = match (published, &tally) {
+            (Some(Published { head, witnesses, seats }), Some(tally)) => {
                 let (published_in, heads) = watch::channel(Arc::new(head));
+                let reader = TileReader { log: id, engine: Arc::clone(&engine), kept: Arc::clone(&kept) };
                 let task = Publisher {
-                    reader: TileReader { log: id, engine: Arc::clone(&engine), kept: Arc::clone(&kept) },
+                    reader: reader.clone(),
                     writer: writer_of_heads,
+                    asking: Asking::new(reader, Arc::clone(&witnesses), seats, Arc::clone(tally)),
                     witnesses,
-                    sizes,
                     durable: durable_heads.clone(),
                     stopped: stopped.clone(),
                     published: published_in,
@@ -199,6 +201,7 @@ impl Log {
                 tasks.push(tokio::spawn(task.run()));
                 heads
             }
+            _ => durable_heads.clone(),
         };
         if let Some(file) = outside {
             tasks.push(tokio::spawn(outside::keep(id, file, durable_heads.clone(), stopped.clone())));
@@ -208,7 +211,7 @@ impl Log {
             engine,
             kept,
             heads,
-            witnesses: witnesses_named,
+            witnesses: tally,
             durable: durable_heads,
             capacity: Capacity::of_submission(&limits),
             queue: RwLock::new(Some(queue_in)),
@@ -315,16 +318,26 @@ impl Log {
         Arc::clone(&self.inner.heads.borrow())
     }
 
+    /// How often each witness was asked to cosign a head since the log was opened, by what came of it.
+    pub fn witness_requests(&self) -> impl Iterator<Item = (&str, Outcome, u64)> {
+        self.inner.witnesses.iter().flat_map(|tally| tally.counts())
+    }
+
     /// The names of the witnesses that are asked to cosign its heads.
     #[must_use]
-    pub fn witnesses(&self) -> &[String] {
-        &self.inner.witnesses
+    pub fn witnesses(&self) -> Vec<String> {
+        self.inner.witnesses.iter().flat_map(|tally| tally.names()).map(str::to_owned).collect()
     }
 
     /// The size of the newest durable head, which may be ahead of the published one.
     #[must_use]
     pub fn durable_size(&self) -> u64 {
-        self.inner.durable.borrow().checkpoint.size
+        self.durable_head().checkpoint.size
+    }
+
+    /// The newest durable head.
+    pub(crate) fn durable_head(&self) -> Arc<Head> {
+        Arc::clone(&self.inner.durable.borrow())
     }
 
     /// The note of a head as it is served: the stored signatures, and those that are made only when asked for.

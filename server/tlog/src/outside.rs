@@ -54,8 +54,9 @@ async fn read(file: &KeptHead) -> Result<Option<Checkpoint>, OpenError> {
     Checkpoint::parse_text(&note.text).map(Some).map_err(|error| unreadable(error.to_string()))
 }
 
-/// Keeps the newest durable head, at most once in [`KEEP_PAUSE`], and once more when the log has stopped. A failure is
-/// logged and tried again: the file that is there then is an older one, which refuses less.
+/// Keeps the newest durable head, at most once in [`KEEP_PAUSE`], and once more when the log has stopped. What fails is
+/// tried again: the file that is there then is an older one, which refuses less. The first failure is logged, and the end
+/// of them; between the two [`cairnlog_store::kept::KeptHeads::failing`] tells.
 pub(crate) async fn keep(
     log: u32,
     file: KeptHead,
@@ -63,15 +64,18 @@ pub(crate) async fn keep(
     mut stopped: watch::Receiver<Option<StopReason>>,
 ) {
     let mut written = String::new();
+    let mut is_failing = false;
     loop {
         let is_last = stopped.borrow().is_some();
         let note = heads.borrow_and_update().note.clone();
         if note != written {
             let (writer, text) = (file.clone(), note.clone());
             match tokio::task::spawn_blocking(move || writer.replace(&text)).await {
-                Ok(Ok(())) => written = note,
-                Ok(Err(error)) => {
-                    tracing::error!(log, file = %file.path().display(), %error, "the newest head can't be kept");
+                Ok(outcome) => {
+                    say(log, &file, outcome.as_ref().err(), &mut is_failing);
+                    if outcome.is_ok() {
+                        written = note;
+                    }
                 }
                 Err(_) => return,
             }
@@ -91,4 +95,17 @@ pub(crate) async fn keep(
             }
         }
     }
+}
+
+/// Logs a change: a disk that fails for days would fill a log with one line a second.
+fn say(log: u32, file: &KeptHead, failure: Option<&std::io::Error>, is_failing: &mut bool) {
+    let file = file.path().display();
+    match failure {
+        Some(error) if !*is_failing => {
+            tracing::error!(log, %file, %error, "the newest head can't be kept; it is tried again");
+        }
+        None if *is_failing => tracing::info!(log, %file, "the newest head is kept again"),
+        _ => {}
+    }
+    *is_failing = failure.is_some();
 }

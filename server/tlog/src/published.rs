@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use cairnlog_store::{Batch, Engine, Family, layout};
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout_at},
+};
 
 use crate::{
+    asking::Seat,
     error::OpenError,
     head::Head,
-    limits::WITNESS_WAIT_MAX,
     log::LogParams,
     publisher, rebuild,
-    witness::{Cosigner, WitnessAnswer, Witnesses},
+    witness::{WitnessAnswer, Witnesses},
     writer::SharedWriter,
 };
 
@@ -19,14 +22,14 @@ use crate::{
 pub(crate) struct Published {
     pub(crate) head: Head,
     pub(crate) witnesses: Arc<Witnesses>,
-    pub(crate) sizes: Vec<u64>,
+    pub(crate) seats: Vec<Seat>,
 }
 
 impl Published {
     /// That of a log which is being created.
     pub(crate) fn before_first(witnesses: Arc<Witnesses>, before: Head) -> Published {
-        let sizes = vec![0; witnesses.cosigners.len()];
-        Published { head: before, witnesses, sizes }
+        let seats = witnesses.cosigners.iter().map(|_| Seat::default()).collect();
+        Published { head: before, witnesses, seats }
     }
 
     /// That of a stored log; `None` for one without witnesses.
@@ -51,11 +54,11 @@ impl Published {
             }
             return Ok(None);
         };
-        let mut sizes = Vec::new();
+        let mut seats = Vec::new();
         for cosigner in &witnesses.cosigners {
-            sizes.push(rebuild::witness_size(engine.as_ref(), log, &cosigner.name).await?);
+            seats.push(Seat::at(rebuild::witness_size(engine.as_ref(), log, &cosigner.name).await?));
         }
-        ask_sizes(&witnesses.cosigners, stored, &mut sizes).await?;
+        ask_sizes(log, &witnesses, stored, &mut seats).await?;
         let head = if let Some(head) = published {
             head
         } else {
@@ -63,37 +66,53 @@ impl Published {
             engine.commit(&writer.current().await, publisher::rows(log, &served, stored.time)).await?;
             stored.cosigned(served)
         };
-        Ok(Some(Published { head, witnesses, sizes }))
+        Ok(Some(Published { head, witnesses, seats }))
     }
 }
 
 /// Asks every witness how far it has cosigned, by a request that pretends to know of nothing: it answers with its size,
-/// or cosigns the stored head if it has none. One that does not answer in time is passed over; one that is ahead of the
-/// store refuses the start.
-async fn ask_sizes(cosigners: &[Cosigner], stored: &Head, sizes: &mut [u64]) -> Result<(), OpenError> {
+/// or cosigns the stored head if it has none. One that does not answer in time is passed over, by the logs that are
+/// opened after this one too; one that is ahead of the store refuses the start.
+async fn ask_sizes(
+    log: u32,
+    witnesses: &Witnesses,
+    stored: &Head,
+    seats: &mut [Seat],
+) -> Result<(), OpenError> {
     let note = stored.to_serve().await.map_err(OpenError::Serve)?;
+    let Witnesses { cosigners, patience, .. } = witnesses;
+    let started = Instant::now();
+    let deadline = started + patience.wait();
     let mut asking = JoinSet::new();
     for (who, cosigner) in cosigners.iter().cloned().enumerate() {
-        let body = format!("old 0\n\n{note}");
-        asking.spawn(
-            async move { (who, timeout(WITNESS_WAIT_MAX, cosigner.witness.add_checkpoint(body)).await) },
-        );
-    }
-    let size = stored.checkpoint.size;
-    while let Some(asked) = asking.join_next().await {
-        let Ok((who, answer)) = asked else { continue };
-        match answer {
-            Ok(Ok(WitnessAnswer::OtherSize(cosigned))) if cosigned > size => {
-                let witness = cosigners[who].name.clone();
-                return Err(OpenError::WitnessAhead { witness, cosigned, stored: size });
-            }
-            Ok(Ok(WitnessAnswer::OtherSize(cosigned))) => sizes[who] = cosigned,
-            Ok(Ok(WitnessAnswer::Cosigned(_))) => sizes[who] = size,
-            Ok(Err(error)) => {
-                tracing::warn!(witness = cosigners[who].name, %error, "a witness does not say its size");
-            }
-            Err(_) => tracing::warn!(witness = cosigners[who].name, "a witness does not answer"),
+        if patience.asks(&cosigner.name) {
+            let body = format!("old 0\n\n{note}");
+            let asked = async move { timeout_at(deadline, cosigner.witness.add_checkpoint(body)).await };
+            asking.spawn(async move { (who, asked.await) });
         }
     }
-    Ok(())
+    let size = stored.checkpoint.size;
+    let mut ahead = None;
+    while let Some(asked) = asking.join_next().await {
+        let Ok((who, answer)) = asked else { continue };
+        let witness = &cosigners[who].name;
+        match answer {
+            Ok(Ok(WitnessAnswer::OtherSize(cosigned))) if cosigned > size => {
+                ahead = Some(OpenError::WitnessAhead { witness: witness.clone(), cosigned, stored: size });
+            }
+            Ok(Ok(WitnessAnswer::OtherSize(cosigned))) => seats[who].size = cosigned,
+            Ok(Ok(WitnessAnswer::Cosigned(_))) => seats[who].size = size,
+            Ok(Err(error)) => {
+                seats[who].fail(None);
+                tracing::warn!(log, witness, %error, "a witness does not say its size; it is asked again");
+            }
+            Err(_) => {
+                seats[who].fail(None);
+                patience.give_up(witness);
+                tracing::warn!(log, witness, "a witness does not answer; it is asked again");
+            }
+        }
+    }
+    patience.spend(started.elapsed());
+    ahead.map_or(Ok(()), Err)
 }

@@ -67,10 +67,15 @@ impl Log {
         if index >= head.checkpoint.size {
             return Ok(None);
         }
+        self.entry_under(&head, index).await.map(Some)
+    }
+
+    /// The entry at `index`, which the tree of `head` has.
+    async fn entry_under(&self, head: &Head, index: u64) -> Result<Vec<u8>, ReadError> {
         let key = layout::entry_key(self.inner.id, index);
         let entry = self.engine().get(Family::Entries, &key).await?.ok_or(ReadError::Entry { index })?;
-        self.leaves(&head, index..index + 1).await?.check(index, &entry)?;
-        Ok(Some(entry))
+        self.leaves(head, index..index + 1).await?.check(index, &entry)?;
+        Ok(entry)
     }
 
     /// The entries of a range as far as the published tree has them, the first
@@ -121,8 +126,20 @@ impl Log {
     /// [`ReadError`] if the engine fails, a tile is damaged, or a crafted collision of prefixes hides
     /// the answer.
     pub async fn find_leaf(&self, leaf: &Hash) -> Result<Option<u64>, ReadError> {
-        let head = self.head();
-        if let Some(index) = self.find_in_full_tiles(&head, leaf).await? {
+        self.find_leaf_under(&self.head(), leaf).await
+    }
+
+    /// The index of the first entry with this leaf hash in the newest durable tree, which may be ahead of the published
+    /// one: for who is about to append, not for who reads.
+    ///
+    /// # Errors
+    /// [`ReadError`], as [`Log::find_leaf`].
+    pub async fn find_durable_leaf(&self, leaf: &Hash) -> Result<Option<u64>, ReadError> {
+        self.find_leaf_under(&self.durable_head(), leaf).await
+    }
+
+    async fn find_leaf_under(&self, head: &Head, leaf: &Hash) -> Result<Option<u64>, ReadError> {
+        if let Some(index) = self.find_in_full_tiles(head, leaf).await? {
             return Ok(Some(index));
         }
         let tail = head.edge.level(0);
@@ -145,7 +162,7 @@ impl Log {
             let rows = self.engine().scan(scan).await?;
             for (key, _) in &rows {
                 let Some((_, index)) = layout::parse_by_leaf_key(key) else { continue };
-                if self.entry(index).await?.is_some_and(|entry| tree::leaf_hash(&entry) == *leaf) {
+                if tree::leaf_hash(&self.entry_under(head, index).await?) == *leaf {
                     return Ok(Some(index));
                 }
                 from = layout::by_leaf_key(self.inner.id, prefix, index.saturating_add(1));

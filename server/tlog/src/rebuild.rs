@@ -18,6 +18,7 @@ use crate::{
     head::{Head, TIME_MAX},
     reader,
     signers::{Signer, Signers},
+    witness::Witnesses,
 };
 
 /// A log's own key must be among the signers, or no client would accept its heads.
@@ -27,6 +28,22 @@ pub(crate) fn check_signers(origin: &str, keys: Vec<Signer>) -> Result<Arc<Signe
         return Ok(Arc::new(signers));
     }
     Err(OpenError::NoSigner { origin: origin.to_owned() })
+}
+
+/// Where the witness policy knows the log by keys, one of its own must be among them: witnesses would cosign for a
+/// stranger otherwise, or nobody believe what they cosign.
+pub(crate) fn check_policy_keys(
+    origin: &str,
+    signers: &Signers,
+    witnesses: Option<&Witnesses>,
+) -> Result<(), OpenError> {
+    let Some(named) = witnesses.map(|witnesses| &witnesses.log_keys) else { return Ok(()) };
+    match named.first() {
+        Some(key) if !named.iter().any(|key| signers.have(key)) => {
+            Err(OpenError::PolicyKey { origin: origin.to_owned(), key: key.to_string() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A log is created only where there are no rows of one, so that no lost tree is signed over.

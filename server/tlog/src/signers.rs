@@ -60,6 +60,11 @@ impl Signers {
         self.with_head.iter().map(|signer| signer.key.verifier_key().clone()).collect()
     }
 
+    /// Whether this is one of them.
+    pub(crate) fn have(&self, key: &VerifierKey) -> bool {
+        self.with_head.iter().chain(&self.when_asked).any(|signer| signer.key.verifier_key() == key)
+    }
+
     /// The note to be stored.
     pub(crate) fn sign(&self, checkpoint: &Checkpoint) -> Result<String, NoteError> {
         let signing = self.with_head.iter().filter(|signer| signer.signs(checkpoint.size));

@@ -2,156 +2,24 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "common/fake.rs"]
+mod fake;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use async_trait::async_trait;
-use cairnlog_store::{Engine, Family, layout, memory::MemoryEngine};
+use cairnlog_store::{Batch, Family, layout};
 use cairnlog_tlog::{
-    Cosigner, HeadError, Log, LogParams, OpenError, Witness, WitnessAnswer, WitnessError, Witnesses,
+    HeadError, Log, LogParams, OpenError, Witnesses,
+    check::{Check, stored_heads},
 };
 use cairnlog_verify::{
-    Hash,
-    checkpoint::Checkpoint,
-    note::{Note, SigningKey, VerifierKey},
-    proof, tree,
+    note::{SigningKey, VerifierKey},
+    tree,
 };
-use common::{LOG, NOW, Plain, keys, params};
-use tokio::sync::watch;
-
-/// What a fake witness does with a request.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mood {
-    Honest,
-    /// It never answers.
-    Slow,
-    Absent,
-    /// It signs with another key.
-    WrongKey,
-    /// It signs another checkpoint.
-    WrongText,
-    Refuses,
-}
-
-/// A witness as tlog-witness has it, and what it was asked.
-struct Fake {
-    key: SigningKey,
-    state: Mutex<State>,
-    asked: watch::Sender<u64>,
-}
-
-struct State {
-    mood: Mood,
-    size: u64,
-    root: Hash,
-}
-
-impl Fake {
-    fn new(seed: u8, mood: Mood) -> Arc<Fake> {
-        let key = SigningKey::cosignature(&format!("w{seed}"), [seed; 32]).unwrap();
-        let state = State { mood, size: 0, root: tree::empty_root() };
-        Arc::new(Fake { key, state: Mutex::new(state), asked: watch::Sender::new(0) })
-    }
-
-    fn set(&self, mood: Mood) {
-        self.state.lock().unwrap().mood = mood;
-    }
-
-    fn size(&self) -> u64 {
-        self.state.lock().unwrap().size
-    }
-
-    /// Waits until it has been asked so often.
-    async fn asked(&self, times: u64) {
-        self.asked.subscribe().wait_for(|asked| *asked >= times).await.unwrap();
-    }
-
-    fn answer(&self, body: &str) -> Result<WitnessAnswer, WitnessError> {
-        let mut state = self.state.lock().unwrap();
-        let refused = |words: &str| Err(WitnessError(words.to_owned()));
-        let (head, checkpoint) = body.split_once("\n\n").unwrap();
-        let mut lines = head.lines();
-        let old: u64 = lines.next().unwrap().strip_prefix("old ").unwrap().parse().unwrap();
-        let hashes: Vec<Hash> = lines.map(|line| line.parse().unwrap()).collect();
-        let opened = Checkpoint::open(checkpoint, &keys()).unwrap();
-        let text = Note::parse(checkpoint).unwrap().text;
-        match state.mood {
-            Mood::Absent => return refused("connection refused"),
-            Mood::Refuses => return refused("422"),
-            _ => {}
-        }
-        if old != state.size {
-            return Ok(WitnessAnswer::OtherSize(state.size));
-        }
-        let (from, to) = (state.root, opened.root);
-        let holds = old == 0 && hashes.is_empty()
-            || proof::verify_consistency(old, opened.size, &hashes, &from, &to).is_ok();
-        assert!(holds, "a proof from {old} to {} that does not hold", opened.size);
-        let other = SigningKey::cosignature(self.key.name(), [99; 32]).unwrap();
-        let signature = match state.mood {
-            Mood::WrongKey => other.sign(&text, NOW).unwrap(),
-            Mood::WrongText => self.key.sign(&text.replace(common::ORIGIN, "other"), NOW).unwrap(),
-            _ => self.key.sign(&text, NOW).unwrap(),
-        };
-        (state.size, state.root) = (opened.size, opened.root);
-        Ok(WitnessAnswer::Cosigned(format!("{signature}\n")))
-    }
-}
-
-/// The way to a fake.
-struct Way(Arc<Fake>);
-
-#[async_trait]
-impl Witness for Way {
-    async fn add_checkpoint(&self, body: String) -> Result<WitnessAnswer, WitnessError> {
-        self.0.asked.send_modify(|asked| *asked += 1);
-        if self.0.state.lock().unwrap().mood == Mood::Slow {
-            std::future::pending::<()>().await;
-        }
-        self.0.answer(&body)
-    }
-}
-
-fn params_with(fakes: &[Arc<Fake>], quorum: usize) -> LogParams {
-    let cosigner = |fake: &Arc<Fake>| Cosigner {
-        name: fake.key.name().to_owned(),
-        key: fake.key.verifier_key().clone(),
-        witness: Arc::new(Way(Arc::clone(fake))),
-    };
-    let cosigners = fakes.iter().map(cosigner).collect();
-    let witnesses = Witnesses { cosigners, quorum: Arc::new(move |signed| signed.len() >= quorum) };
-    LogParams { witnesses: Some(Arc::new(witnesses)), ..params() }
-}
-
-fn memory() -> Arc<dyn Engine> {
-    Arc::new(MemoryEngine::new())
-}
-
-async fn create(engine: &Arc<dyn Engine>, fakes: &[Arc<Fake>], quorum: usize) -> Log {
-    let writer = engine.claim().await.unwrap();
-    let first = Box::new(Plain::numbers(0..1));
-    Log::create(Arc::clone(engine), writer, params_with(fakes, quorum), Some(first)).await.unwrap()
-}
-
-async fn open(engine: &Arc<dyn Engine>, params: LogParams) -> Result<Log, OpenError> {
-    let writer = engine.claim().await.unwrap();
-    Log::open(Arc::clone(engine), writer, params).await
-}
-
-async fn published(log: &Log, size: u64) {
-    log.watch_head().wait_for(|head| head.checkpoint.size >= size).await.unwrap();
-}
-
-async fn stored_published(engine: &Arc<dyn Engine>) -> String {
-    let row = engine.get(Family::Heads, &layout::published_head_key(LOG)).await.unwrap().unwrap();
-    String::from_utf8(row).unwrap()
-}
-
-async fn cosigners_of(log: &Log, fakes: &[Arc<Fake>]) -> usize {
-    let note = Note::parse(&log.checkpoint(&log.head()).await.unwrap()).unwrap();
-    let keys: Vec<VerifierKey> = fakes.iter().map(|fake| fake.key.verifier_key().clone()).collect();
-    note.verify(&keys).map_or(0, |signed| signed.len())
-}
+use common::{LOG, NOW, Plain, params};
+use fake::{
+    Fake, Mood, cosigners_of, create, memory, open, params_with, published, stored_published, witnesses,
+};
 
 #[tokio::test]
 async fn a_head_is_published_with_its_cosignatures_once_the_quorum_has_cosigned() {
@@ -172,7 +40,16 @@ async fn a_head_is_published_with_its_cosignatures_once_the_quorum_has_cosigned(
 /// I11: nothing beyond the published head is served, and writers don't wait.
 #[tokio::test]
 async fn nothing_beyond_the_published_head_is_served() {
-    for mood in [Mood::Absent, Mood::Slow, Mood::WrongKey, Mood::WrongText, Mood::Refuses] {
+    for mood in [
+        Mood::Absent,
+        Mood::Slow,
+        Mood::WrongKey,
+        Mood::WrongText,
+        Mood::Refuses,
+        Mood::Busy,
+        Mood::Panics,
+        Mood::Boasts,
+    ] {
         let fakes = [Fake::new(1, Mood::Honest), Fake::new(2, mood)];
         let engine = memory();
         let log = create(&engine, &fakes, 2).await;
@@ -182,7 +59,13 @@ async fn nothing_beyond_the_published_head_is_served() {
         assert_eq!((log.head().checkpoint.size, log.durable_size()), (0, 300));
         assert_eq!(log.entry(0).await.unwrap(), None);
         assert!(log.entries(0..10).await.unwrap().is_empty());
-        assert_eq!(log.find_leaf(&tree::leaf_hash(b"0")).await.unwrap(), None);
+        for index in [0, 3, 255, 256, 299_u64] {
+            let leaf = tree::leaf_hash(index.to_string().as_bytes());
+            assert_eq!(log.find_leaf(&leaf).await.unwrap(), None);
+            // Who is about to append must know of it.
+            assert_eq!(log.find_durable_leaf(&leaf).await.unwrap(), Some(index));
+        }
+        assert_eq!(log.find_durable_leaf(&tree::leaf_hash(b"300")).await.unwrap(), None);
         let tile = cairnlog_verify::tile::Tile { level: 0, index: 0, width: 1 };
         assert_eq!(log.tile(tile).await.unwrap(), None);
         assert!(log.receipt(0).await.is_err() && log.root(1).await.is_err());
@@ -219,7 +102,7 @@ async fn a_witness_that_is_elsewhere_is_met_there() {
     let root = log.root(9).await.unwrap();
     for (size, root) in [(9, root), (0, tree::empty_root())] {
         {
-            let mut state = fake.state.lock().unwrap();
+            let mut state = fake.lock();
             (state.size, state.root) = (size, root);
         }
         let before = log.durable_size();
@@ -275,7 +158,7 @@ async fn a_witness_that_is_ahead_refuses_the_start() {
     let fakes = [Fake::new(1, Mood::Absent), Fake::new(2, Mood::Honest)];
     let engine = memory();
     create(&engine, &fakes, 1).await.shutdown().await;
-    fakes[1].state.lock().unwrap().size = 7;
+    fakes[1].lock().size = 7;
     let refused = open(&engine, params_with(&fakes, 1)).await.unwrap_err();
     assert!(matches!(refused, OpenError::WitnessAhead { cosigned: 7, stored: 1, .. }), "{refused}");
     let words = refused.to_string();
@@ -292,10 +175,61 @@ async fn a_published_head_of_another_tree_is_refused() {
     let other = common::create(&memory(), Plain::numbers(5..6)).await.head().note.clone();
     for note in [longer, other] {
         let writer = engine.claim().await.unwrap();
-        let mut batch = cairnlog_store::Batch::new();
+        let mut batch = Batch::new();
         batch.put(Family::Heads, layout::published_head_key(LOG), note.into_bytes());
         engine.commit(&writer, batch).await.unwrap();
         let refused = open(&engine, params_with(&fakes, 1)).await.unwrap_err();
         assert!(matches!(refused, OpenError::Published { stored: 1, .. }), "{refused}");
     }
+}
+
+/// The policy has a line for this log, with a key that is not its own.
+#[tokio::test]
+async fn a_log_that_the_policy_knows_by_another_key_is_refused() {
+    let fakes = [Fake::new(1, Mood::Honest)];
+    let own = common::keys().remove(0);
+    let other = SigningKey::ed25519(common::ORIGIN, [1; 32]).unwrap().verifier_key().clone();
+    let named = |log_keys: &[&VerifierKey]| {
+        let log_keys = log_keys.iter().copied().cloned().collect();
+        let all = Witnesses { log_keys, ..witnesses(&fakes, 1) };
+        LogParams { witnesses: Some(Arc::new(all)), ..params() }
+    };
+    let engine = memory();
+    let writer = engine.claim().await.unwrap();
+    let refused = Log::create(Arc::clone(&engine), writer, named(&[&other]), None).await.unwrap_err();
+    assert!(matches!(refused, OpenError::PolicyKey { .. }), "{refused}");
+    create(&engine, &fakes, 1).await.shutdown().await;
+    let refused = open(&engine, named(&[&other])).await.unwrap_err().to_string();
+    assert!(refused.contains(&other.to_string()) && !refused.contains('\n'), "{refused}");
+    // Beside its own, as while keys change, another one does no harm.
+    for keys in [vec![&own], vec![&other, &own]] {
+        open(&engine, named(&keys)).await.unwrap().shutdown().await;
+    }
+}
+
+/// What `fsck` does, before the first quorum and after.
+#[tokio::test]
+async fn a_log_that_nobody_has_cosigned_yet_is_checked_and_good() {
+    let fakes = [Fake::new(1, Mood::Absent)];
+    let engine = memory();
+    let log = create(&engine, &fakes, 1).await;
+    for size in [1, 300] {
+        if log.durable_size() < size {
+            log.append(Box::new(Plain::numbers(log.durable_size()..size))).await.unwrap();
+        }
+        let heads = stored_heads(engine.as_ref(), LOG, common::ORIGIN, &common::keys()).await.unwrap();
+        assert_eq!((heads.newest.size, heads.published), (size, None));
+        let mut check = Check::new(Arc::clone(&engine), LOG, &heads.newest, Vec::new());
+        while check.step().await.unwrap().is_some() {}
+        check.nothing_else().await.unwrap();
+        check.finish().unwrap();
+        // The rolling audit goes as far as the published head.
+        let mut audit = log.check();
+        assert!(audit.step().await.unwrap().is_none());
+        audit.finish().unwrap();
+    }
+    fakes[0].set(Mood::Honest);
+    published(&log, 300).await;
+    let heads = stored_heads(engine.as_ref(), LOG, common::ORIGIN, &common::keys()).await.unwrap();
+    assert_eq!(heads.published.unwrap().size, 300);
 }

@@ -5,6 +5,7 @@ mod files;
 mod fsck;
 mod monitor;
 mod site;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::path::Path;

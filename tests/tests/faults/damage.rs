@@ -11,7 +11,7 @@ use crate::monitor::Alarm;
 use crate::random::Random;
 use crate::world::World;
 
-/// The id of the only log.
+/// The id of the first log.
 const ID: u32 = 1;
 
 /// A stopped server whose log has several full tiles, the older part of them in SSTs and the newest in the write-ahead
@@ -31,7 +31,7 @@ async fn stopped() -> World {
 
 /// How a start on a damaged directory ends.
 #[derive(Debug)]
-enum End {
+pub(crate) enum End {
     Refused(Refusal),
     /// It serves, and a monitor found nothing wrong.
     Whole,
@@ -40,7 +40,7 @@ enum End {
 }
 
 /// Starts on what is there, looks at everything, and stops.
-async fn start(world: &mut World) -> End {
+pub(crate) async fn start(world: &mut World) -> End {
     if let Err(refusal) = world.server.try_restart() {
         assert_eq!(refusal.code, Some(3), "{refusal:?}");
         let line = refusal.stderr.lines().last().unwrap_or_default();
@@ -63,7 +63,7 @@ fn check_named(world: &World, end: &End, what: &str) {
     assert!(named.iter().any(|path| line.contains(path.to_str().expect("UTF-8"))), "{what}: {refusal:?}");
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::remove_dir_all(to).ok();
     for file in paths::files(from) {
         let target = to.join(file.strip_prefix(from).expect("below it"));
@@ -182,7 +182,7 @@ async fn swapped_records_are_never_served() {
     let mut world = stopped().await;
     let size = world.monitor.size();
     for (left, right) in [(17, 300), (3, 4), (255, 256), (size - 2, size - 1)] {
-        swap(&world, left, right).await;
+        swap(world.server.data(), left, right).await;
         let end = start(&mut world).await;
         let at_the_edge = size - size % 256 <= right;
         match &end {
@@ -192,15 +192,15 @@ async fn swapped_records_are_never_served() {
             End::Raised(Alarm::NotServed(_)) if !at_the_edge => {}
             other => panic!("{left} and {right}: {other:?}"),
         }
-        swap(&world, left, right).await;
+        swap(world.server.data(), left, right).await;
     }
     world.server.restart();
     world.check_all().await;
 }
 
-/// Swaps two entries in the closed store.
-async fn swap(world: &World, left: u64, right: u64) {
-    let engine = RocksEngine::open(&world.server.data().join("db")).expect("a closed store");
+/// Swaps two entries of the first log in the closed store.
+pub(crate) async fn swap(data: &Path, left: u64, right: u64) {
+    let engine = RocksEngine::open(&data.join("db")).expect("a closed store");
     let writer = engine.claim().await.expect("a claim");
     let keys = [left, right].map(|index| layout::entry_key(ID, index));
     let mut batch = Batch::new();
@@ -223,7 +223,7 @@ async fn an_older_copy_of_the_whole_directory_is_noticed_by_who_saw_the_newer_he
     world.server.stop();
     copy(&data, &older.with_extension("newest"));
     copy(&older, &data);
-    // Nothing on this machine knows better, so it starts.
+    // Nothing on this machine knows better, so it starts; with the heads on another volume it does not (`restored.rs`).
     let end = start(&mut world).await;
     assert!(
         matches!(end, End::Raised(Alarm::RolledBack { had: seen, now }) if seen == newest && now == had),

@@ -8,12 +8,25 @@ use crate::world::World;
 /// Kills, if `CAIRNLOG_FAULT_KILLS` says nothing else.
 const KILLS: u64 = 200;
 const ANSWERS: u64 = 12;
-const ALL: &str = "wsr";
+/// Every kind of operation.
+pub(crate) const ALL: &str = "wsr";
+
+/// Kills of a log of mode opaque: what differs is the intake.
+const OPAQUE_KILLS: u64 = 24;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_acknowledged_is_lost_and_nothing_forks_by_two_hundred_kills() {
+    survive(World::start().await, number("CAIRNLOG_FAULT_KILLS").unwrap_or(KILLS)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_opaque_log_loses_nothing_and_does_not_fork_by_kills() {
+    survive(World::opaque().await, number("CAIRNLOG_FAULT_KILLS").unwrap_or(OPAQUE_KILLS)).await;
+}
+
+/// So many kills of a server under load, each looked at.
+pub(crate) async fn survive(mut world: World, kills: u64) {
     let mut random = Random::seeded();
-    let mut world = World::start().await;
     world.server.stop();
     // How many operations a run has, from its start to its last answer.
     world.start_with(Fault::none(ALL)).expect("no fault");
@@ -23,7 +36,7 @@ async fn nothing_acknowledged_is_lost_and_nothing_forks_by_two_hundred_kills() {
     let operations = world.report().seen;
     let mut while_starting = 0;
     let mut faults = 0;
-    for kill in 0..number("CAIRNLOG_FAULT_KILLS").unwrap_or(KILLS) {
+    for kill in 0..kills {
         let (ops, act) = match kill % 4 {
             0 => (ALL, Act::Kill),
             1 => ("w", Act::Torn),

@@ -9,7 +9,11 @@ mod inject;
 mod kills;
 mod monitor;
 mod overload;
+mod pen;
 mod random;
+mod ready;
+mod restored;
+mod states;
 #[allow(dead_code, reason = "the whole verifier is used beside the other tests of it")]
 #[path = "../transparency/verifier.rs"]
 mod verifier;

@@ -44,6 +44,11 @@ impl Monitor {
         Self { name: name.to_owned(), vkey: vkey.to_owned(), heads: BTreeMap::new(), tree: Tree::default() }
     }
 
+    /// The key that heads must be signed with.
+    pub(crate) fn vkey(&self) -> &str {
+        &self.vkey
+    }
+
     /// The size of the tree that was verified.
     pub(crate) fn size(&self) -> u64 {
         self.tree.leaves.len() as u64

@@ -1,22 +1,23 @@
 //! A server, those who write to it, and everything that it promised them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cairnlog_client::{ContentType, Ingest, Log};
-use cairnlog_tests::{Refusal, Server, pipelines, web};
-
+use cairnlog_client::{Log, Mode, NewLog};
+use cairnlog_tests::{Refusal, Server, pipelines};
 use tokio::task::JoinSet;
 
 use crate::inject::{Fault, Report};
 use crate::monitor::{Alarm, Monitor};
+use crate::pen::Pen;
 use crate::verifier::Hash;
 
 /// The log's name.
 pub(crate) const LOG: &str = "web";
-const SOURCE: &str = "portal";
+pub(crate) const SOURCE: &str = "portal";
 const WRITERS: u64 = 4;
 
 /// What the writers were told since it was last checked.
@@ -35,19 +36,42 @@ pub(crate) struct World {
     /// All that was ever acknowledged and found again.
     kept: BTreeMap<u64, Hash>,
     report: PathBuf,
+    mode: Mode,
+    /// What every process of the server finds in its environment.
+    env: Vec<(String, OsString)>,
 }
 
 impl World {
     /// A running server with an empty log.
     pub(crate) async fn start() -> Self {
-        let mut server = Server::start();
+        Self::with(Mode::Records, Vec::new()).await
+    }
+
+    /// The same, of mode opaque.
+    pub(crate) async fn opaque() -> Self {
+        Self::with(Mode::Opaque, Vec::new()).await
+    }
+
+    /// The same, whose newest head is kept in `heads`, outside the data directory.
+    pub(crate) async fn with_heads_in(heads: &Path) -> Self {
+        Self::with(Mode::Opaque, vec![("CAIRNLOG_HEADS".to_owned(), heads.into())]).await
+    }
+
+    async fn with(mode: Mode, env: Vec<(String, OsString)>) -> Self {
+        let mut server = Server::idle();
         // What it logs about a fault is its own affair here; that it says so is tested where it matters.
         server.announce("");
-        let log = pipelines::log(&server.client(), LOG).await;
-        pipelines::plain(&server.client(), &log, SOURCE, "web-access").await;
-        let monitor = Monitor::new(LOG, &log.info().await.expect("a log").verifier_key);
+        server.set_env(env.clone());
+        server.restart();
+        let new = NewLog { mode: Some(mode), ..NewLog::new(LOG) };
+        let info = server.client().create_log(&new).await.expect("a new log");
+        if mode == Mode::Records {
+            let log = server.client().log(LOG).expect("a name");
+            pipelines::plain(&server.client(), &log, SOURCE, "web-access").await;
+        }
+        let monitor = Monitor::new(LOG, &info.verifier_key);
         let report = server.aside().with_extension("report");
-        Self { server, monitor, said: Arc::default(), kept: BTreeMap::new(), report }
+        Self { server, monitor, said: Arc::default(), kept: BTreeMap::new(), report, mode, env }
     }
 
     pub(crate) fn log(&self) -> Log {
@@ -61,9 +85,10 @@ impl World {
 
     /// Starts the server such that it meets the fault.
     pub(crate) fn start_with(&mut self, fault: Fault) -> Result<(), Refusal> {
-        self.server.set_env(fault.env(self.server.data(), &self.report));
+        let faulty = fault.env(self.server.data(), &self.report);
+        self.server.set_env([self.env.clone(), faulty].concat());
         let started = self.server.try_restart();
-        self.server.set_env(Vec::new());
+        self.server.set_env(self.env.clone());
         started
     }
 
@@ -102,13 +127,17 @@ impl World {
     }
 
     fn writers(&self, enough: u64) -> JoinSet<()> {
-        let writer = |writer| write(self.log(), Arc::clone(&self.said), 1 + writer * 7, enough);
+        let writer = |writer| write(self.pen(), Arc::clone(&self.said), 1 + writer * 7, enough);
         (0..WRITERS).map(writer).collect()
+    }
+
+    fn pen(&self) -> Pen {
+        Pen::new(&self.server, self.log(), self.mode)
     }
 
     /// One request; whether it was acknowledged.
     pub(crate) async fn write_once(&self) -> bool {
-        send(&self.log(), &self.said, 3).await
+        send(&self.pen(), &self.said, 3).await
     }
 
     /// What the server says of itself to Prometheus.
@@ -138,27 +167,23 @@ impl World {
         self.check().await.unwrap_or_else(|alarm| panic!("{alarm:?}"));
         self.monitor.audit(&self.server).await.unwrap_or_else(|alarm| panic!("{alarm:?}"));
         let log = self.log();
-        for index in self.kept.keys().rev().step_by(29).take(20) {
+        let some = self.kept.keys().rev().step_by(29).take(20);
+        for index in some.filter(|_| self.mode == Mode::Records) {
             assert_eq!(log.record(*index).await.expect("a record").kind, "record");
         }
     }
 }
 
-async fn write(log: Log, said: Arc<Said>, lines: u64, enough: u64) {
-    while said.answers.load(Ordering::Relaxed) < enough && send(&log, &said, lines).await {}
+async fn write(pen: Pen, said: Arc<Said>, lines: u64, enough: u64) {
+    while said.answers.load(Ordering::Relaxed) < enough && send(&pen, &said, lines).await {}
 }
 
 /// Sends lines, and notes what it is told and the head after it.
-async fn send(log: &Log, said: &Said, lines: u64) -> bool {
-    let ingest = Ingest::new(ContentType::Text, web::lines(0, lines));
-    let Ok(answer) = log.ingest(SOURCE, ingest).await else { return false };
-    let rows = answer
-        .results
-        .iter()
-        .map(|row| (row.index.expect("an index"), row.leaf_hash.expect("a leaf hash").0));
+async fn send(pen: &Pen, said: &Said, lines: u64) -> bool {
+    let Some(rows) = pen.write(lines).await else { return false };
     said.entries.lock().unwrap_or_else(PoisonError::into_inner).extend(rows);
     said.answers.fetch_add(1, Ordering::Relaxed);
-    if let Ok(note) = log.tiles().checkpoint().await {
+    if let Ok(note) = pen.log().tiles().checkpoint().await {
         said.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note.into_bytes());
     }
     true

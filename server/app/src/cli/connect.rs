@@ -1,17 +1,20 @@
 //! Where a command's server is, who asks, and which log is meant.
 
-use cairnlog_client::{Client, Error, Log, Page, PageRequest, Secret};
+use cairnlog_client::{Client, Error, Log, Page, PageRequest, Secret, TileLog};
 use clap::Args;
 
 use super::exit::Failure;
 use super::limits::LISTED_MAX;
 use super::output::Output;
+use crate::config;
+
+const SERVER_DEFAULT: &str = "http://127.0.0.1:8080";
 
 /// Options of every command that talks to a server.
 #[derive(Args)]
 pub(super) struct Connection {
     /// The server's address.
-    #[arg(long, env = "CAIRNLOG_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    #[arg(long, env = "CAIRNLOG_SERVER", default_value = SERVER_DEFAULT, value_name = "URL")]
     server: String,
     /// A token with the right role.
     #[arg(long, env = "CAIRNLOG_TOKEN", hide_env_values = true, value_name = "TOKEN")]
@@ -24,9 +27,37 @@ pub(super) struct Connection {
 impl Connection {
     /// A client; nothing is sent yet.
     pub(super) fn client(&self) -> Result<Client, Failure> {
-        let token = self.token.as_deref().filter(|token| !token.is_empty()).map(Secret::new);
-        Ok(Client::new(&self.server, token.as_ref())?)
+        Ok(Client::new(&self.server, secret(self.token.as_deref()).as_ref())?)
     }
+}
+
+/// An empty variable of the environment is none.
+fn secret(token: Option<&str>) -> Option<Secret> {
+    token.filter(|token| !token.is_empty()).map(Secret::new)
+}
+
+/// Who asks, in commands that take a log's monitoring prefix and not a server's address.
+#[derive(Args)]
+pub(super) struct Reader {
+    /// A token of role monitor, which a private log needs. `CAIRNLOG_TOKEN` is used below `CAIRNLOG_SERVER` alone: other URLs
+    /// are others' business.
+    #[arg(long, value_name = "TOKEN")]
+    token: Option<String>,
+}
+
+impl Reader {
+    /// The log at this prefix; nothing is sent yet.
+    pub(super) fn tiles(&self, url: &str) -> Result<TileLog, Failure> {
+        let token = self.token.clone().or_else(|| own_token(url, config::env));
+        Ok(TileLog::new(url, secret(token.as_deref()).as_ref())?)
+    }
+}
+
+/// The environment's token, for what is below the environment's server.
+fn own_token(url: &str, env: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let server = env("CAIRNLOG_SERVER").unwrap_or_else(|| SERVER_DEFAULT.to_owned());
+    let is_own = url.starts_with(&format!("{}/", server.trim_end_matches('/')));
+    env("CAIRNLOG_TOKEN").filter(|_| is_own)
 }
 
 /// The same for commands on one log.
@@ -84,6 +115,30 @@ pub(super) async fn all<T>(
             return Err(Failure::cannot_tell(format!(
                 "the server lists more than {LISTED_MAX} items without an end"
             )));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environments_token_goes_to_the_environments_server_alone() {
+        let at = |server: Option<&'static str>| {
+            move |name: &str| match name {
+                "CAIRNLOG_TOKEN" => Some("secret".to_owned()),
+                _ => server.map(str::to_owned),
+            }
+        };
+        for (server, url, is_sent) in [
+            (None, "http://127.0.0.1:8080/logs/hr", true),
+            (Some("https://logs.example.com/"), "https://logs.example.com/logs/hr", true),
+            (Some("https://logs.example.com"), "https://logs.example.com.evil.example/logs/hr", false),
+            (Some("https://logs.example.com"), "http://logs.example.com/logs/hr", false),
+            (None, "https://elsewhere.example/logs/hr", false),
+        ] {
+            assert_eq!(own_token(url, at(server)).is_some(), is_sent, "{url}");
         }
     }
 }

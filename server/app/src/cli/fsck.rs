@@ -15,9 +15,10 @@ use cairnlog_verify::checkpoint::Checkpoint;
 use cairnlog_verify::note::{SigningKey, VerifierKey};
 use serde_json::{Value, json};
 
+use super::connect::Reader;
 use super::exit::{Exit, Failure};
 use super::output::{Output, Shown};
-use super::verify::{parse_key, progress, verdict_word, verify_log};
+use super::verify::{Trusted, parse_keys, progress, verdict_word, verify_log};
 
 const EXAMPLES: &str = "\
 Every entry is hashed, every tile compared with what is below it, every lookup row with its leaf, and the root with the
@@ -40,9 +41,12 @@ pub(super) struct Args {
     /// A log's monitoring prefix, to be checked over HTTP instead.
     #[arg(requires = "key")]
     url: Option<String>,
-    /// A log's public key (a vkey), from elsewhere. May be repeated for a directory of several logs.
+    /// A log's public key (a vkey), from elsewhere. May be repeated, for a directory of several logs and for a log that
+    /// rotates its keys.
     #[arg(long, value_name = "VKEY")]
     key: Vec<String>,
+    #[command(flatten)]
+    reader: Reader,
     /// How the result is printed.
     #[arg(long, value_enum, default_value = "table", value_name = "FORM")]
     output: Output,
@@ -51,10 +55,10 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
     match (args.data, args.url) {
         (Some(data), _) => check_directory(&data, &args.key, args.output).await,
-        (None, Some(url)) => match args.key.as_slice() {
-            [key] => verify_log(&url, key, args.output).await,
-            _ => Err(Failure::usage("over HTTP one log is checked by one --key")),
-        },
+        (None, Some(url)) => {
+            let trusted = Trusted { keys: parse_keys(&args.key)?, policy: None };
+            verify_log(args.reader.tiles(&url)?, trusted, args.output).await
+        }
         (None, None) => Err(Failure::usage("name a directory with --data DIR, or a log's URL")),
     }
 }
@@ -86,8 +90,7 @@ async fn check_directory(data: &Path, keys: &[String], output: Output) -> Result
 /// The keys of the command line, by the origin that they are named like.
 fn given_keys(keys: &[String]) -> Result<BTreeMap<String, Vec<VerifierKey>>, Failure> {
     let mut given: BTreeMap<String, Vec<VerifierKey>> = BTreeMap::new();
-    for key in keys {
-        let key = parse_key(key)?;
+    for key in parse_keys(keys)? {
         given.entry(key.name().to_owned()).or_default().push(key);
     }
     Ok(given)

@@ -170,6 +170,7 @@ impl Shown for LogInfo {
             "verifier_keys": self.verifier_keys,
             "tree_size": self.tree_size,
             "created": self.created,
+            "witnesses": self.witnesses,
         })
     }
 }

@@ -8,23 +8,25 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cairnlog_client::{Error, SignedCheckpoint, TileLog, Verifier};
+use cairnlog_client::{Error, SignedCheckpoint};
 use cairnlog_store::durable;
 use cairnlog_verify::limits::NOTE_BYTES_MAX;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::connect::Reader;
 use super::exit::{Exit, Failure};
 use super::limits::MONITOR_INTERVAL_SECS;
 use super::output::{Output, Shown};
 use super::stop_signal;
-use super::verify::parse_key;
+use super::verify::{Trust, TrustedLog, is_by_strangers};
 
 const EXAMPLES: &str = "\
 Each tree head is checked against the one in the state file: that its tree begins with that one's. If it does not, or is
 smaller, both heads are kept beside the state file and the exit code is 1. The state then stays as it was.
 
-With --once, network trouble is exit 3; else it is reported and tried again.
+With --once, network trouble is exit 3, and so is a head that none of the keys has signed; else both are reported and
+tried again. While a log rotates its keys, give the old and the new one.
 
 Example:
   cairnlog monitor http://127.0.0.1:8080/logs/hr --key 'logs.example.com/logs/hr+f00dcafe+AQ…' --state hr.head";
@@ -34,9 +36,10 @@ Example:
 pub(super) struct Args {
     /// The log's monitoring prefix: where /checkpoint and /tile are.
     url: String,
-    /// The log's public key (a vkey), which must come from elsewhere than the log.
-    #[arg(long, value_name = "VKEY")]
-    key: String,
+    #[command(flatten)]
+    trust: Trust,
+    #[command(flatten)]
+    reader: Reader,
     /// Where the newest checked tree head is kept; created by the first run.
     #[arg(long, value_name = "FILE")]
     state: PathBuf,
@@ -52,8 +55,8 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
-    let verifier = Verifier::new(TileLog::new(&args.url, None)?, parse_key(&args.key)?);
-    let mut monitor = Monitor::open(verifier, args.state)?;
+    let log = TrustedLog::new(args.reader.tiles(&args.url)?, args.trust.read()?);
+    let mut monitor = Monitor::open(log, args.state)?;
     let stop = stop_signal()?;
     tokio::pin!(stop);
     loop {
@@ -84,7 +87,7 @@ pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
 
 /// A log and what is known of it.
 struct Monitor {
-    verifier: Verifier,
+    log: TrustedLog,
     state: PathBuf,
     kept: Option<SignedCheckpoint>,
 }
@@ -111,27 +114,32 @@ enum Verdict {
 
 impl Monitor {
     /// Reads the state, if there is one.
-    fn open(verifier: Verifier, state: PathBuf) -> Result<Self, Failure> {
+    fn open(log: TrustedLog, state: PathBuf) -> Result<Self, Failure> {
         let kept = match durable::read(&state, NOTE_BYTES_MAX as u64) {
             Ok(note) => Some(note.to_string()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(Failure::file(&state, &error)),
         };
         let open = |note: String| {
-            let opened = verifier.open(&note);
+            let opened = log.verifier.open(&note);
             let checkpoint = opened.map_err(|error| {
-                let words = format!("{} is no tree head of this log: {error}", state.display());
-                Failure::cannot_tell(words)
+                let why = if is_by_strangers(&error) {
+                    "it is signed by none of the given keys; add the one it was checked by with --key"
+                        .to_owned()
+                } else {
+                    error.to_string()
+                };
+                Failure::cannot_tell(format!("{} is no tree head of this log: {why}", state.display()))
             })?;
             Ok::<_, Failure>(SignedCheckpoint { checkpoint, note })
         };
         let kept = kept.map(open).transpose()?;
-        Ok(Self { verifier, state, kept })
+        Ok(Self { log, state, kept })
     }
 
     /// Fetches the log's head and holds it against the one kept.
     async fn look(&mut self) -> Result<Seen, Failure> {
-        let served = self.verifier.checkpoint().await?;
+        let served = self.log.head().await?;
         let verdict = self.judge(&served).await?;
         let from = self.kept.clone();
         let evidence = match (verdict, &from) {
@@ -159,7 +167,7 @@ impl Monitor {
         if new.size == old.size {
             return Ok(if new.root == old.root { Verdict::Unchanged } else { Verdict::Fork });
         }
-        match self.verifier.check_consistency(old, new).await {
+        match self.log.verifier.check_consistency(old, new).await {
             Ok(()) => Ok(Verdict::Grown),
             Err(Error::Verification(_)) => Ok(Verdict::Fork),
             Err(error) => Err(error.into()),

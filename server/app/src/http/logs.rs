@@ -96,7 +96,7 @@ impl LogView {
             verifier_keys: info.verifier_keys,
             tree_size: log.tree().head().checkpoint.size,
             created: time::rfc3339(info.created_ms),
-            witnesses: log.tree().witnesses().to_vec(),
+            witnesses: log.tree().witnesses(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use cairnlog_store::kept::Failing;
 
 use super::auth::Caller;
 use super::extract::{Nothing, Query};
@@ -19,22 +20,46 @@ pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Whether every log takes writes and the rolling audit has found nothing wrong.
+/// Whether every log takes writes, its newest head is kept outside the store, and the rolling audit can read it and has
+/// found nothing wrong.
 #[utoipa::path(get, path = "/readyz", tag = "operations",
     responses((status = 200, description = "every log takes writes", body = String), (status = 503, description = "why not", body = super::problem::Document)))]
 pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
     if app.draining() {
         return Err(Problem::new(Slug::Starting, "the server is shutting down"));
     }
-    if let Some((log, words)) = app.findings.first() {
-        let detail =
-            format!("log {log} is damaged: {words}; stop the server and restore the log from a backup");
-        return Err(Problem::new(Slug::ReadOnly, detail));
-    }
-    match app.ledger.stopped() {
+    let is_public = |log: &str| app.ledger.log(log).is_some_and(|log| !log.is_private());
+    let damaged = app.findings.first().map(|(log, words)| damaged(is_public(&log).then_some(&log), &words));
+    // Says itself only what anyone may know.
+    let stopped = || app.ledger.stopped().map(|why| format!("{why}; restart the server"));
+    let unkept = || {
+        let Failing { log, why } = app.heads.failing().into_iter().next()?;
+        Some(unkept(is_public(&log).then_some(&log), &why))
+    };
+    let unread = || app.findings.first_unread().map(|log| unread(is_public(&log).then_some(&log)));
+    match damaged.or_else(stopped).or_else(unkept).or_else(unread) {
         None => Ok("ready\n"),
-        Some(why) => Err(Problem::new(Slug::ReadOnly, format!("{why}; restart the server"))),
+        Some(why) => Err(Problem::new(Slug::ReadOnly, why)),
     }
+}
+
+/// Of a log without a name nothing is said but that: anyone may ask, and not everyone may know of a private log, nor how
+/// long it is.
+fn damaged(log: Option<&String>, words: &str) -> String {
+    let what =
+        log.map_or_else(|| "a log is damaged".to_owned(), |log| format!("log {log} is damaged: {words}"));
+    format!("{what}; stop the server and restore the log from a backup")
+}
+
+fn unkept(log: Option<&String>, why: &str) -> String {
+    let whose = log.map_or_else(|| "a log".to_owned(), |log| format!("log {log}"));
+    format!("the newest head of {whose} can't be kept outside the store: {why}; check the directory of heads")
+}
+
+/// The store's own words name its files, which are nobody's business.
+fn unread(log: Option<&String>) -> String {
+    let what = log.map_or_else(|| "a log".to_owned(), |log| format!("log {log}"));
+    format!("the audit could not read on in {what}; check the disk: the server's log says what it met")
 }
 
 /// Metrics in the Prometheus text format. Role `admin`.
@@ -49,7 +74,15 @@ pub(crate) async fn metrics(
     {
         for log in app.ledger.logs() {
             let size = log.tree().head().checkpoint.size;
-            ::metrics::gauge!("cairnlog_tree_size", "log" => log.info().name).set(size as f64);
+            let name = log.name();
+            ::metrics::gauge!("cairnlog_tree_size", "log" => name.to_owned()).set(size as f64);
+            let durable = log.tree().durable_size();
+            ::metrics::gauge!("cairnlog_durable_size", "log" => name.to_owned()).set(durable as f64);
+            for (witness, outcome, count) in log.tree().witness_requests() {
+                let labels = [("log", name), ("witness", witness), ("outcome", outcome.as_str())];
+                let labels = labels.map(|(label, value)| (label, value.to_owned()));
+                ::metrics::counter!("cairnlog_witness_requests_total", &labels).absolute(count);
+            }
         }
         let held = BODIES_BYTES_MAX.saturating_sub(app.bodies.available_permits());
         ::metrics::gauge!("cairnlog_bodies_bytes").set(held as f64);
@@ -62,4 +95,23 @@ pub(crate) async fn metrics(
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)))]
 pub(crate) async fn openapi(State(app): State<Arc<App>>, Query(Nothing {}): Query<Nothing>) -> Response {
     (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], app.openapi.clone()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_private_log_is_neither_named_nor_described() {
+        let (log, words) = ("payroll".to_owned(), "record 7 was altered");
+        assert!(damaged(Some(&log), words).contains("log payroll is damaged: record 7"));
+        assert!(damaged(None, words).starts_with("a log is damaged;"));
+        // Why it can't be kept is the system's word, and says nothing of the log.
+        assert!(unkept(Some(&log), "disk full").contains("head of log payroll can't be kept"));
+        assert!(
+            unkept(None, "disk full").contains("head of a log can't be kept outside the store: disk full")
+        );
+        assert!(unread(Some(&log)).contains("in log payroll;"));
+        assert!(unread(None).contains("in a log;"));
+    }
 }

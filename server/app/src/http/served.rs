@@ -314,4 +314,63 @@ mod tests {
         }
         assert_ne!(tag, entity_tag(b"other bytes"));
     }
+
+    /// Every row of at most `length` of these words.
+    fn rows(words: &[&str], length: usize) -> Vec<String> {
+        let mut rows = vec![String::new()];
+        let mut begun = 0;
+        for _ in 0..length {
+            let longer: Vec<String> = rows[begun..]
+                .iter()
+                .flat_map(|row| words.iter().map(move |word| format!("{row}{word}")))
+                .collect();
+            begun = rows.len();
+            rows.extend(longer);
+        }
+        rows
+    }
+
+    #[test]
+    fn whatever_a_range_says_the_part_lies_within_the_resource() {
+        const LENGTH: usize = 10;
+        let tag = entity_tag(b"x");
+        let mut parts = 0;
+        for row in rows(&["bytes=", "-", "0", "9", "10", "99999999999999999999", ",", " ", "+", "x"], 5) {
+            match part(&headers(header::RANGE, &row), &tag, LENGTH) {
+                Ok(None) => {}
+                Ok(Some(range)) => {
+                    assert!(range.start < range.end && range.end <= LENGTH, "{row:?}: {range:?}");
+                    let again = format!("bytes={}-{}", range.start, range.end - 1);
+                    assert_eq!(part(&headers(header::RANGE, &again), &tag, LENGTH).unwrap(), Some(range));
+                    parts += 1;
+                }
+                Err(refused) => assert_eq!(refused.slug(), Slug::Range, "{row:?}"),
+            }
+        }
+        assert!(parts > 0);
+    }
+
+    #[test]
+    fn whatever_else_is_accepted_what_is_named_plainly_counts() {
+        for row in rows(&["gzip", "zstd", ";", "q=", "0", ".", "1", ",", "*", " "], 5) {
+            let coding = preferred(&headers(header::ACCEPT_ENCODING, &row));
+            assert!(coding.name().is_none_or(|name| row.contains(name)), "{row:?}: {coding:?}");
+            let more = headers(header::ACCEPT_ENCODING, &format!("{row},zstd"));
+            assert_eq!(preferred(&more), Coding::Zstd, "{row:?}");
+            let more = headers(header::ACCEPT, &format!("{row},a/b"));
+            assert!(prefers(&more, "a/b", "c/d"), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_else_is_listed_a_tag_is_found_where_it_stands() {
+        let tag = entity_tag(b"bytes");
+        let text = tag.to_str().unwrap();
+        for row in rows(&[text, "\"", "W/", ",", "*", " ", "a"], 5) {
+            let is_named = names_tag(&headers(header::IF_NONE_MATCH, &row), &header::IF_NONE_MATCH, &tag);
+            assert!(!is_named || row.contains(text) || row.contains('*'), "{row:?}");
+            let more = headers(header::IF_NONE_MATCH, &format!("{row},W/{text}"));
+            assert!(names_tag(&more, &header::IF_NONE_MATCH, &tag), "{row:?}");
+        }
+    }
 }

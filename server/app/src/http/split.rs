@@ -144,6 +144,8 @@ fn push(records: &mut Vec<Bytes>, record: Bytes, records_max: usize) -> Result<(
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use serde_json::Value;
+
     use super::*;
 
     fn texts(shape: Shape, body: &'static str) -> Vec<String> {
@@ -196,6 +198,51 @@ mod tests {
                 assert_eq!(cut(max).unwrap().len(), max);
                 assert_eq!(cut(max + 1).unwrap_err().slug(), Slug::TooLarge);
             }
+        }
+    }
+
+    /// Every row of at most `length` of these words.
+    fn rows(words: &[&str], length: usize) -> Vec<String> {
+        let mut rows = vec![String::new()];
+        let mut begun = 0;
+        for _ in 0..length {
+            let longer: Vec<String> = rows[begun..]
+                .iter()
+                .flat_map(|row| words.iter().map(move |word| format!("{row}{word}")))
+                .collect();
+            begun = rows.len();
+            rows.extend(longer);
+        }
+        rows
+    }
+
+    #[test]
+    fn json_is_split_where_a_reader_of_values_does() {
+        for row in rows(&["[", "]", "{", "}", "1", ",", "\"a\"", ":", " ", "\n"], 5) {
+            let records = split(Shape::Json, &Bytes::from(row.clone()), 9);
+            let values = match serde_json::from_str(&row) {
+                Ok(Value::Array(values)) if !values.is_empty() => values,
+                Ok(Value::Array(_)) | Err(_) => {
+                    assert_eq!(records.unwrap_err().slug(), Slug::BadRequest, "{row:?}");
+                    continue;
+                }
+                Ok(value) => vec![value],
+            };
+            let parts = records.unwrap_or_else(|refused| panic!("{row:?}: {refused:?}"));
+            let parsed: Vec<Value> = parts.iter().map(|part| serde_json::from_slice(part).unwrap()).collect();
+            assert_eq!(parsed, values, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn lines_are_split_where_a_reader_of_text_does() {
+        for row in rows(&["a", "\n", "\r", "\r\n", "{", "\0", "é"], 6) {
+            let ended = format!("{row}\n");
+            let lines: Vec<&[u8]> =
+                ended.lines().filter(|line| !line.is_empty()).map(str::as_bytes).collect();
+            let records = split(Shape::Text, &Bytes::from(row.clone()), 9);
+            assert_eq!(records.is_ok(), !lines.is_empty(), "{row:?}");
+            assert!(records.is_ok_and(|records| records == lines) || lines.is_empty(), "{row:?}");
         }
     }
 }

@@ -24,6 +24,8 @@ const LOG: &str = "adds";
 /// What was measured.
 pub(crate) struct Adds {
     rows: Vec<Row>,
+    /// Their names.
+    peers: Vec<String>,
     fdatasync: Spread,
     /// Bytes on disk an entry, all that belongs to it included; filled in when the server has been started anew.
     disk_before: u64,
@@ -35,7 +37,8 @@ struct Row {
     noop: Run,
     ours: Run,
     syncs: u64,
-    peer: Option<Run>,
+    /// In the order of the peers.
+    peers: Vec<Run>,
 }
 
 /// An entry without a pattern, so that compressing it gains nothing, and unlike every other.
@@ -57,7 +60,7 @@ pub(crate) fn adding(address: SocketAddr, path: &str, token: Option<&str>, first
 pub(crate) async fn measure(
     server: &Server,
     noop: &Noop,
-    peer: Option<&Peer>,
+    peers: &[Peer],
     fdatasync: Spread,
     (rounds, long): (usize, Duration),
 ) -> Result<Adds> {
@@ -65,12 +68,18 @@ pub(crate) async fn measure(
     server.create_opaque(LOG).await?;
     let ours = adding(server.address()?, &format!("/logs/{LOG}/add"), Some(ADMIN_TOKEN), 0);
     let nothing = adding(noop.address, "/add", Some(ADMIN_TOKEN), 0);
-    let peers = peer.map(|peer| adding(peer.address, "/add", None, 0));
-    let mut adds = Adds { rows: Vec::new(), fdatasync, disk_before, entries: 0 };
+    let theirs: Vec<Load> = peers.iter().map(|peer| adding(peer.address, "/add", None, 0)).collect();
+    let names = peers.iter().map(|peer| peer.name.clone()).collect();
+    let mut adds = Adds { rows: Vec::new(), peers: names, fdatasync, disk_before, entries: 0 };
     for connections in CONNECTIONS {
         let none = Run::default;
-        let mut row =
-            Row { connections, noop: none(), ours: none(), syncs: 0, peer: peers.as_ref().map(|_| none()) };
+        let mut row = Row {
+            connections,
+            noop: none(),
+            ours: none(),
+            syncs: 0,
+            peers: theirs.iter().map(|_| none()).collect(),
+        };
         // Taking turns, so that a disturbance meets them all; the first round warms up.
         for round in 0..=rounds {
             let until = Until::Elapsed(if round == 0 { long / 4 } else { long });
@@ -79,15 +88,15 @@ pub(crate) async fn measure(
             let own = ours.run(connections, until).await?;
             let syncs = server.syncs().await? - syncs;
             adds.entries += own.answered();
-            let other = match &peers {
-                Some(peers) => Some(peers.run(connections, until).await?),
-                None => None,
-            };
+            let mut others = Vec::new();
+            for load in &theirs {
+                others.push(load.run(connections, until).await?);
+            }
             if round > 0 {
                 row.noop = row.noop.and(noop);
                 row.ours = row.ours.and(own);
                 row.syncs += syncs;
-                row.peer = row.peer.zip(other).map(|(run, other)| run.and(other));
+                row.peers = row.peers.into_iter().zip(others).map(|(run, other)| run.and(other)).collect();
             }
         }
         println!("  {connections}: {:.0} adds/s, no-op {:.0}/s", row.ours.rate(), row.noop.rate());
@@ -100,28 +109,32 @@ impl Adds {
     /// The table, with the bytes on disk after the server has been started anew.
     pub(crate) fn table(&self, disk: u64) -> String {
         let mut table = String::from(
-            "| connections | adds/s | p50 ms | p99 ms | no-op adds/s | p50 ms | against no-op | fsyncs an entry | Tessera POSIX adds/s | p50 ms |\n\
-             | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+            "| connections | adds/s | p50 ms | p99 ms | fsyncs an entry | no-op adds/s | p50 ms | p99 ms | against no-op |",
         );
-        for Row { connections, noop, ours, syncs, peer } in &self.rows {
-            let (own, nothing) = (ours.spread(), noop.spread());
-            let peer = match peer {
-                Some(peer) if peer.answered() > 0 => {
-                    format!("{:.0} | {:.1}", peer.rate(), millis(peer.spread().p50))
-                }
-                _ => "- | -".to_owned(),
+        for name in &self.peers {
+            let _ = write!(table, " Tessera `{name}` adds/s | p50 ms | p99 ms |");
+        }
+        let _ = writeln!(table, "\n|{}", " --- |".repeat(9 + 3 * self.peers.len()));
+        for Row { connections, noop, ours, syncs, peers } in &self.rows {
+            let cells = |run: &Run| {
+                let spread = run.spread();
+                format!("{:.0} | {:.2} | {:.2}", run.rate(), millis(spread.p50), millis(spread.p99))
             };
-            let _ = writeln!(
+            let _ = write!(
                 table,
-                "| {connections} | **{:.0}** | {:.2} | {:.2} | {:.0} | {:.2} | {:.0} % | {:.4} | {peer} |",
-                ours.rate(),
-                millis(own.p50),
-                millis(own.p99),
-                noop.rate(),
-                millis(nothing.p50),
-                100.0 * ours.rate() / noop.rate(),
+                "| {connections} | {} | {:.4} | {} | {:.0} % |",
+                cells(ours),
                 float(*syncs) / float(ours.answered()),
+                cells(noop),
+                100.0 * ours.rate() / noop.rate(),
             );
+            for peer in peers {
+                let _ = match peer.answered() {
+                    0 => write!(table, " - | - | - |"),
+                    _ => write!(table, " {} |", cells(peer)),
+                };
+            }
+            table.push('\n');
         }
         let _ = writeln!(
             table,

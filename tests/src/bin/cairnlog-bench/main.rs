@@ -37,8 +37,8 @@ usage: cairnlog-bench [--quick] [--part opaque|records] [--entries N] [--peer PR
 
   --quick          a smoke run in seconds; its figures mean little and are not written down
   --part PART      one of the two parts alone
-  --entries N      entries of the large log; without it 1000000
-  --peer PROGRAM   Tessera's cmd/conformance/posix, to be measured in the same run
+  --entries N      entries of the large log; without it 10000000
+  --peer PROGRAM   Tessera's cmd/conformance/posix, to be measured in the same run; may be repeated
 
 A full run takes some minutes and rewrites the tables of docs/performance.md.
 Nothing else should run meanwhile.
@@ -60,7 +60,7 @@ struct Scale {
 }
 
 const FULL: Scale =
-    Scale { requests: 2_000, records: 100_000, runs: 3, long: Duration::from_secs(3), entries: 1_000_000 };
+    Scale { requests: 2_000, records: 100_000, runs: 3, long: Duration::from_secs(3), entries: 10_000_000 };
 const QUICK: Scale =
     Scale { requests: 200, records: 10_000, runs: 1, long: Duration::from_millis(500), entries: 120_000 };
 
@@ -70,7 +70,7 @@ struct Wanted {
     is_quick: bool,
     opaque: bool,
     records: bool,
-    peer: Option<PathBuf>,
+    peers: Vec<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -99,7 +99,7 @@ fn main() -> ExitCode {
 }
 
 fn wanted(arguments: &[String]) -> Option<Wanted> {
-    let mut wanted = Wanted { scale: FULL, is_quick: false, opaque: true, records: true, peer: None };
+    let mut wanted = Wanted { scale: FULL, is_quick: false, opaque: true, records: true, peers: Vec::new() };
     let mut entries = None;
     let mut rest = arguments.iter().map(String::as_str);
     while let Some(argument) = rest.next() {
@@ -113,8 +113,7 @@ fn wanted(arguments: &[String]) -> Option<Wanted> {
             "--entries" => {
                 entries = Some(rest.next()?.parse().ok().filter(|count| *count >= 2 * large::SMALL)?);
             }
-            // Empty where it could not be built.
-            "--peer" => wanted.peer = Some(rest.next()?).filter(|path| !path.is_empty()).map(PathBuf::from),
+            "--peer" => wanted.peers.push(PathBuf::from(rest.next()?)),
             _ => return None,
         }
     }
@@ -130,7 +129,7 @@ fn run(wanted: &Wanted) -> Result<()> {
         println!("{machine}");
         let document = paths::root().join("docs/performance.md");
         if wanted.opaque {
-            let tables = opaque::measure(&wanted.scale, wanted.peer.as_deref()).await?;
+            let tables = opaque::measure(&wanted.scale, &wanted.peers).await?;
             println!("{tables}");
             if !wanted.is_quick {
                 report::write(&document, Part::Opaque, &machine, &tables)?;

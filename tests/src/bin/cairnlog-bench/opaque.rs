@@ -1,6 +1,6 @@
 //! Opaque logs: one server, the yardsticks beside it, and all that is asked of them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cairnlog_tests::paths;
@@ -14,7 +14,7 @@ use crate::{Result, Scale, adds, large, latency};
 /// Syncs of the disk that are timed.
 const SYNCS: usize = 500;
 
-pub(crate) async fn measure(scale: &Scale, peer: Option<&Path>) -> Result<String> {
+pub(crate) async fn measure(scale: &Scale, programs: &[PathBuf]) -> Result<String> {
     let dir = tempfile::Builder::new().prefix("bench-").tempdir_in(paths::root().join("target"))?;
     let place = |name: &str| -> Result<_> {
         let place = dir.path().join(name);
@@ -27,8 +27,10 @@ pub(crate) async fn measure(scale: &Scale, peer: Option<&Path>) -> Result<String
     let fdatasync = fdatasync(dir.path())?;
     println!("opaque adds: {} rounds of {:?} each", scale.runs, scale.long);
     let adds = {
-        let peer = peer.map(|program| Peer::start(program, &place("peer")?)).transpose()?;
-        adds::measure(&server, &noop, peer.as_ref(), fdatasync, (scale.runs, scale.long)).await?
+        let start =
+            |(number, program): (usize, &PathBuf)| Peer::start(program, &place(&format!("peer-{number}"))?);
+        let peers: Vec<Peer> = programs.iter().enumerate().map(start).collect::<Result<_>>()?;
+        adds::measure(&server, &noop, &peers, fdatasync, (scale.runs, scale.long)).await?
     };
     // Starting anew empties the write-ahead log into tables: what lies there then is what the entries cost for good.
     server.stop()?;

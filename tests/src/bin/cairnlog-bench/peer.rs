@@ -17,6 +17,8 @@ const START_MAX: Duration = Duration::from_secs(20);
 pub(crate) struct Peer {
     child: Child,
     pub(crate) address: SocketAddr,
+    /// Its program's name, which says how it is set.
+    pub(crate) name: String,
 }
 
 impl Peer {
@@ -35,7 +37,8 @@ impl Peer {
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| format!("{}: {error}", program.display()))?;
-        let peer = Self { child, address };
+        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let peer = Self { child, address, name };
         let started = Instant::now();
         while std::net::TcpStream::connect(address).is_err() {
             if started.elapsed() > START_MAX {
