@@ -51,21 +51,24 @@ start() {
         >"$work/$name.out" 2>"$work/$name.err" &
     server=$!
     running="$running $server"
-    await "$(cat "$work/$name.err")" "$server" grep -q "$ready" "$work/$name.out"
+    await "a server" "$work/$name.err" "$server" grep -q "$ready" "$work/$name.out"
     url=$(grep -o 'http://127\.0\.0\.1:[0-9]*' "$work/$name.out" | head -n 1)
 }
 
-# await WHAT PROCESS COMMAND...: until the command succeeds, two minutes at most and while the process is there.
+# await WHAT LOG PROCESS COMMAND...: until the command succeeds, two minutes at most and while the process is there.
 await() {
-    what=$1 process=$2
-    shift 2
+    what=$1 log=$2 process=$3
+    shift 3
     tries=0
     until "$@"; do
         tries=$((tries + 1))
-        [ "$tries" -lt 600 ] && kill -0 "$process" 2>/dev/null || fail "it does not come: $what"
+        [ "$tries" -lt 600 ] && kill -0 "$process" 2>/dev/null || fail "it does not come: $what: $(tail -n 5 "$log")"
         sleep 0.2
     done
 }
+
+# answers URL: whether anything does.
+answers() { curl -fsS -o "$work/probe" "$1" 2>/dev/null; }
 
 # shows URL WORDS...: whether what is there has a line that begins with each of these.
 shows() {
@@ -120,7 +123,7 @@ start server '"ready":true' serve
 opaque integration
 TOKEN=$token "$bin/bearer" "127.0.0.1:$(port 0)" "$url" 2>"$work/bearer.err" &
 running="$running $!"
-await "a proxy" $! curl -fsS -o "$work/probe" "http://127.0.0.1:$(port 0)/healthz" 2>/dev/null
+await "a proxy" "$work/bearer.err" $! answers "http://127.0.0.1:$(port 0)/healthz"
 "$bin/integration.test" --run_integration_test --log_url="$url/logs/integration/" \
     --write_log_url="http://127.0.0.1:$(port 0)/logs/integration/" --log_public_key="$(cat "$work/integration.key")" \
     -test.v >"$work/integration.log" 2>&1 || fail "the integration test: $(tail -n 20 "$work/integration.log")"
@@ -172,7 +175,7 @@ for size in 1 2 300; do
         curl -fsS -o "$work/added" -H "Authorization: Bearer $token" -d "entry $added" "$url/logs/witnessed/add"
         added=$((added + 1))
     done
-    await "a head of $size entries that the omniwitness has cosigned" "$omni" \
+    await "a head of $size entries that the omniwitness has cosigned" "$work/omni.log" "$omni" \
         shows "$url/logs/witnessed/checkpoint" "$size\$" "— witness.example/omni "
 done
 fsck witnessed
@@ -192,19 +195,18 @@ echo "Logs:
     PublicKey: $vkey
     Feeder: tiles" >"$work/feeds.yaml"
 FEEDS="$work/feeds.yaml" "$root/scripts/build-omniwitness.sh"
-await "Tessera's log" "$posix" shows "http://127.0.0.1:$(port 2)/checkpoint" PeterNeumann
+await "Tessera's log" "$work/posix.log" "$posix" shows "http://127.0.0.1:$(port 2)/checkpoint" PeterNeumann
 "$bin/feedwitness" --witness_url="$url" --metrics_listen= --max_qps=20 --logtostderr >"$work/feed.log" 2>&1 &
 feeder=$!
 running="$running $feeder"
 about=$(printf PeterNeumann | sha256sum | cut -c1-64)
 fed=0
 for size in 1 300; do
-    while [ "$fed" -lt "$size" ]; do
-        fed=$((fed + 1))
-        curl -fsS -o "$work/added" -d "entry $fed" "http://127.0.0.1:$(port 2)/add" &
-        [ $((fed % 100)) -ne 0 ] || wait $!
-    done
-    await "a checkpoint of $size entries of Tessera's log that we have cosigned" "$feeder" \
+    # Its batches take a second, so many are added at once.
+    seq $((fed + 1)) "$size" | xargs -P 100 -I '{}' \
+        curl -fsS -o "$work/added" -d 'entry {}' "http://127.0.0.1:$(port 2)/add" || fail "Tessera's log takes no entries"
+    fed=$size
+    await "a checkpoint of $size entries of Tessera's log that we have cosigned" "$work/feed.log" "$feeder" \
         shows "$url/$about/checkpoint" "$size\$" "— PeterNeumann " "— witness.example/ours "
 done
 say "our witness: cosigned checkpoints of Tessera's log of 1 and 300 entries"

@@ -135,7 +135,7 @@ impl Host {
         &self.inner.limits
     }
 
-    /// Checks, compiles and once instantiates and configures a component. Compiling takes from milliseconds to, for an
+    /// Checks, compiles and once instantiates and configures a component that is new. Compiling takes from milliseconds to, for an
     /// interpreter, tens of seconds, on all processors.
     ///
     /// What is wrong with it, all of it, is the verdict.
@@ -143,6 +143,22 @@ impl Host {
     /// # Errors
     /// [`Interrupted`]: no verdict.
     pub fn load(&self, wasm: &[u8]) -> Result<Result<Arc<Plugin>, InvalidPlugin>, Interrupted> {
+        let plugin = match self.load_known(wasm)? {
+            Ok(plugin) => plugin,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        match again(|| self.try_configure(&plugin)) {
+            Ok(()) => Ok(Ok(plugin)),
+            Err(Untried::Wrong(fault)) => Ok(Err(InvalidPlugin { errors: vec![fault] })),
+            Err(Untried::Interrupted(interrupted)) => Err(interrupted),
+        }
+    }
+
+    /// [`Host::load`] for a component that was taken before: it is not configured.
+    ///
+    /// # Errors
+    /// [`Interrupted`]: no verdict.
+    pub fn load_known(&self, wasm: &[u8]) -> Result<Result<Arc<Plugin>, InvalidPlugin>, Interrupted> {
         let description = match inspect(wasm) {
             Ok(description) => description,
             Err(errors) => return Ok(Err(InvalidPlugin { errors })),
@@ -180,8 +196,7 @@ impl Host {
         })
     }
 
-    /// Instantiates for real, since some mismatches show only then, asks for the schema, and configures it once where that
-    /// allows the empty config. That it refuses it is its right; that it breaks on it is not.
+    /// Instantiates for real, since some mismatches show only then, and asks for the schema.
     fn try_out(&self, pre: &InstancePre<State>, exports: &Exports) -> Result<Option<String>, Untried> {
         let _permit = self.inner.permits.acquire().ok_or(Interrupted::Busy)?;
         let trapped = |error: wasmtime::Error| match Failure::of(&error) {
@@ -191,18 +206,33 @@ impl Host {
                 let code = if is_trap { "trap-on-configure" } else { "cannot-instantiate" };
                 Untried::from(PluginFault::new(
                     code,
-                    words(&format!("when first instantiated and configured: {}", fault.message)),
+                    words(&format!("when first instantiated: {}", fault.message)),
                 ))
             }
         };
         let mut live = Live::open(pre, &self.inner.limits).map_err(trapped)?;
         live.check_types(exports)
             .map_err(|error| PluginFault::new("wrong-interface", words(&format!("{error:#}"))))?;
-        let schema = live.schema(exports).map_err(trapped)?;
-        if check_config(schema.as_deref(), "{}").is_ok() {
-            let _accepted = live.configure(exports, "{}").map_err(trapped)?;
+        live.schema(exports).map_err(trapped)
+    }
+
+    /// Configures it once where its schema allows the empty config. That it refuses it is its right; that it breaks on it
+    /// is not.
+    fn try_configure(&self, plugin: &Plugin) -> Result<(), Untried> {
+        if check_config(plugin.schema.as_deref(), "{}").is_err() {
+            return Ok(());
         }
-        Ok(schema)
+        let _permit = self.inner.permits.acquire().ok_or(Interrupted::Busy)?;
+        let broke = |error: wasmtime::Error| match Failure::of(&error) {
+            Failure::Deadline => Interrupted::Deadline.into(),
+            Failure::Fault(fault) => Untried::from(PluginFault::new(
+                "trap-on-configure",
+                words(&format!("when configured with {{}}: {}", fault.message)),
+            )),
+        };
+        let mut live = Live::open(&plugin.pre, &self.inner.limits).map_err(broke)?;
+        let _accepted = live.configure(&plugin.exports, "{}").map_err(broke)?;
+        Ok(())
     }
 
     /// Binds a config: it must be JSON, match the plugin's schema, and be accepted by the plugin itself.

@@ -111,7 +111,11 @@ fn metadata(event: &Event, found: &mut Vec<String>) {
 fn is_version(version: &str) -> bool {
     let (numbers, pre_release) = version.split_once('-').unwrap_or((version, "dev"));
     let number = |part: &str| !part.is_empty() && part.len() <= 4 && part.bytes().all(|b| b.is_ascii_digit());
-    numbers.split('.').count() == 3 && numbers.split('.').all(number) && !pre_release.is_empty()
+    // Nothing is ever taken from a version, so there must be no room for anything else in it.
+    let is_word = |word: &str| {
+        (1..=8).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.')
+    };
+    numbers.split('.').count() == 3 && numbers.split('.').all(number) && is_word(pre_release)
 }
 
 /// Enumerated numbers are of their list, "other" has a word beside it, and words don't contradict numbers.
@@ -226,6 +230,7 @@ mod tests {
             ("metadata.version", text("latest"), "metadata.version"),
             ("metadata.version", text("1.8"), "metadata.version"),
             ("metadata.version", int(1), "metadata.version"),
+            ("metadata.version", text("1.8.0-ann@example.com"), "metadata.version"),
             ("metadata.product.name", text(""), "metadata.product"),
             ("actor.user.name", int(5), "actor.user.name is not a text"),
             ("src_endpoint.hostname", text("Workday_Internal"), "is not a host name"),

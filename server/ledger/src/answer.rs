@@ -95,7 +95,8 @@ pub(crate) struct Fates {
     pub(crate) entries: u64,
     /// The size to answer when nothing was made: there is no first index to count from.
     pub(crate) tree_size: Option<u64>,
-    /// When the request was received, in milliseconds since the Unix epoch.
+    /// When the request was received, in milliseconds since the Unix epoch; 0 in rows of before they had it.
+    #[serde(default)]
     pub(crate) received_ms: u64,
     pub(crate) rows: Vec<Fate>,
 }

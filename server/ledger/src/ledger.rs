@@ -205,8 +205,7 @@ impl Ledger {
         let others = logs.values().filter(|log| log.mode() != mode);
         // Behind name and id stand the kind and the public key.
         let public = |key: &String| key.splitn(3, '+').nth(2).map(str::to_owned);
-        let taken: BTreeSet<_> =
-            others.flat_map(|log| log.info().verifier_keys).map(|key| public(&key)).collect();
+        let taken: BTreeSet<_> = others.flat_map(|log| log.signing()).map(|row| public(&row.key)).collect();
         if keys.iter().any(|row| taken.contains(&public(&row.key))) {
             let words =
                 "a signing key is that of a log of another mode; logs of records and opaque ones share none";
@@ -407,8 +406,14 @@ async fn open_log(
     let params = params(id, &row, signers, &shared.clock, heads, witnesses);
     let (engine, writer) = (Arc::clone(&shared.engine), shared.writer.clone());
     let tree = cairnlog_tlog::Log::open(engine, writer, params).await.map_err(LedgerError::internal)?;
+    signing::missing(&row.keys, &key_rows, tree.head().checkpoint.size)?;
+    let is_of_old = row.keys.is_empty();
     let row = LogRow { keys: key_rows, ..row };
     let log = Log::open(id, row, shared, keys, tree).await?;
+    if is_of_old {
+        // From now on no other key signs without a row that names it.
+        log.write_row(log.signing()).await?;
+    }
     log.drop_ended_keys().await?;
     Ok(log)
 }

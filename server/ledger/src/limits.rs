@@ -72,6 +72,12 @@ pub const SIGNING_KEYS_MAX: usize = 8;
 /// Entries for which old keys go on signing beside new ones if nobody says: time for monitors to be told.
 pub const KEY_OVERLAP_ENTRIES: u64 = 1_000_000;
 
+/// Entries that are added to an overlap at the second try, and sixteen times as many at each further one, where others
+/// write more than it lets them: what is queued already is signed by the old keys.
+pub const KEY_SLACK_ENTRIES: u64 = 1_000;
+/// How often that is tried.
+pub const KEY_TRIES_MAX: u32 = 4;
+
 /// Bytes of the reason given for new keys.
 pub const KEY_REASON_BYTES_MAX: usize = 1_024;
 

@@ -240,12 +240,13 @@ impl Log {
     /// [`LedgerError`] if the store does not take the change; the log is as it was then.
     pub async fn freeze(&self) -> Result<(), LedgerError> {
         let _changing = self.changing.lock().await;
+        if let Some(reason) = self.tree.stopped() {
+            // Perhaps while its keys changed: which of them sign, only a restart tells.
+            return Err(LedgerError::ReadOnly(format!("the log has stopped: {reason}; restart the server")));
+        }
         let was_frozen = self.intake.is_frozen();
         self.intake.set_frozen(true).await;
-        let row = self.written_row(self.signing())?;
-        let mut batch = Batch::new();
-        batch.put(Family::Logs, layout::log_key(self.id), row);
-        let kept = self.shared.commit(batch).await;
+        let kept = self.write_row(self.signing()).await;
         if kept.is_err() {
             self.intake.set_frozen(was_frozen).await;
         }
@@ -256,6 +257,13 @@ impl Log {
     pub(crate) fn written_row(&self, keys: Vec<KeyRow>) -> Result<Vec<u8>, LedgerError> {
         let row = LogRow { frozen: self.intake.is_frozen(), keys, ..self.row.clone() };
         serde_json::to_vec(&row).map_err(LedgerError::internal)
+    }
+
+    /// Stores the row, with these keys.
+    pub(crate) async fn write_row(&self, keys: Vec<KeyRow>) -> Result<(), LedgerError> {
+        let mut batch = Batch::new();
+        batch.put(Family::Logs, layout::log_key(self.id), self.written_row(keys)?);
+        self.shared.commit(batch).await
     }
 
     /// The keys that sign, and those that did and have ended.

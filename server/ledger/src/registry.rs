@@ -201,9 +201,12 @@ fn one_from(from: Vec<u8>) -> Scan {
 
 async fn load_row(host: &Host, key: &[u8], row: &[u8]) -> Result<Loaded, LedgerError> {
     let (info, wasm) = parse_row(key, row)?;
-    let plugin = load(host, wasm.into()).await?.map_err(|refused| {
-        LedgerError::Internal(format!("stored plugin {} no longer loads: {refused}", info.digest))
-    })?;
+    let failed = |words: &dyn std::fmt::Display| {
+        LedgerError::Internal(format!("stored plugin {} no longer loads: {words}", info.digest))
+    };
+    let known = host.clone();
+    let loaded = off_thread(move || known.load_known(&wasm)).await?;
+    let plugin = loaded.map_err(|interrupted| failed(&interrupted))?.map_err(|refused| failed(&refused))?;
     Ok(Loaded { info, plugin })
 }
 

@@ -13,7 +13,9 @@ use zeroize::Zeroizing;
 
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
-use crate::limits::{KEY_OVERLAP_ENTRIES, KEY_REASON_BYTES_MAX, SIGNING_KEYS_MAX};
+use crate::limits::{
+    KEY_OVERLAP_ENTRIES, KEY_REASON_BYTES_MAX, KEY_SLACK_ENTRIES, KEY_TRIES_MAX, SIGNING_KEYS_MAX,
+};
 use crate::log::{Log, draft};
 use crate::prepared::Prepared;
 use crate::said::KeySaid;
@@ -36,7 +38,8 @@ pub struct KeyChange {
 
 impl Ledger {
     /// Lets new keys sign the log's tree heads. All keys before them end after the overlap, or when they end already if
-    /// that is sooner.
+    /// that is sooner. While others write, they end some entries later: a size that the tree has not reached when the new
+    /// keys begin.
     ///
     /// # Errors
     /// [`LedgerError::BadRequest`] for keys that can't be; [`LedgerError::Conflict`] for one that signs already or for a
@@ -50,34 +53,40 @@ impl Ledger {
             let words = format!("a reason has {KEY_REASON_BYTES_MAX} bytes at most");
             return Err(LedgerError::BadRequest(words));
         }
+        if !reason.is_empty() && !log.says_its_changes() {
+            let words = "the log takes no entry that could say the reason: it is opaque, or frozen";
+            return Err(LedgerError::BadRequest(words.to_owned()));
+        }
         let mut new: Vec<Zeroizing<String>> = signing_keys.into_iter().map(Zeroizing::new).collect();
         if new.is_empty() {
             new = signing::make(log.origin(), self.shared.random.as_ref())?;
         }
-        let new_rows: Vec<KeyRow> = signing::parse(&new, log.origin())?
-            .iter()
-            .map(|key| KeyRow { key: key.verifier_key().to_string(), ends: None })
-            .collect();
-        self.check_keys(log.mode(), &new_rows)?;
-        let entries = if log.says_its_changes() { new_rows.len() as u64 } else { 0 };
-        let ends = log.tree().durable_size().saturating_add(entries);
-        let ends = ends.saturating_add(overlap.unwrap_or(KEY_OVERLAP_ENTRIES)).min(SIZE_MAX);
-        let rows = log.rows_after(new_rows.clone(), ends)?;
-        let prepared = log.say_keys(&new_rows, ends, &KeySaid { by, reason: &reason }, &rows).await?;
-
-        let notes = [new, signing::notes_of(&log.keys().signing(), &log.signing())].concat();
-        let signers = signing::stored(&notes, &rows, log.origin())?;
-        let keys = Arc::clone(log.keys());
-        off_thread(move || keys.set_signing(&notes)).await??;
-        log.tree().rotate(signers, Some(Box::new(prepared))).await.map_err(|error| match error {
-            AppendError::Invalid(_) => LedgerError::Conflict(
-                "the log grew beyond the end of the overlap meanwhile; let it be longer".to_owned(),
-            ),
-            other => other.into(),
-        })?;
-        log.set_signing(rows);
-        Ok(())
+        let keys = signing::parse(&new, log.origin())?;
+        let keys: Vec<String> = keys.iter().map(|key| key.verifier_key().to_string()).collect();
+        let said = KeySaid { by, reason: &reason };
+        let overlap = overlap.unwrap_or(KEY_OVERLAP_ENTRIES);
+        let mut slack = 0;
+        for _ in 0..KEY_TRIES_MAX {
+            let change = log.key_rows(&keys, overlap.saturating_add(slack));
+            self.check_keys(log.mode(), &change.rows)?;
+            if log.change_keys(&new, change, &said).await? {
+                return Ok(());
+            }
+            slack = KEY_SLACK_ENTRIES.max(slack * 16);
+        }
+        let words = "the log grows so fast that the old keys can't end so soon; let the overlap be longer";
+        Err(LedgerError::Conflict(words.to_owned()))
     }
+}
+
+/// The rows of a log once its keys have changed.
+struct Change {
+    /// Of the new keys, then of those that end.
+    rows: Vec<KeyRow>,
+    /// How many are new.
+    new: usize,
+    /// Up to which size the others sign.
+    ends: u64,
 }
 
 impl Log {
@@ -86,21 +95,48 @@ impl Log {
         self.mode() == Mode::Records && !self.intake().is_frozen()
     }
 
-    /// The rows of new keys, then those of the keys that still sign, which end.
-    fn rows_after(&self, new: Vec<KeyRow>, ends: u64) -> Result<Vec<KeyRow>, LedgerError> {
+    /// The rows of new keys, which begin with their entries, then those of the keys that still sign, which end.
+    fn key_rows(&self, keys: &[String], overlap: u64) -> Change {
+        let entries = if self.says_its_changes() { keys.len() as u64 } else { 0 };
+        let begins = self.tree().durable_size().saturating_add(entries);
+        let ends = begins.saturating_add(overlap).min(SIZE_MAX);
+        let new = keys.iter().map(|key| KeyRow { key: key.clone(), begins, ends: None });
+        let ending = |old: KeyRow| KeyRow { ends: Some(old.ends.unwrap_or(ends).min(ends)), ..old };
         let size = self.tree().head().checkpoint.size;
-        let before: Vec<KeyRow> = self.signing().into_iter().filter(|row| row.signs(size)).collect();
-        if new.iter().any(|row| before.iter().any(|old| old.key == row.key)) {
+        let before = self.signing().into_iter().filter(|row| row.ends.is_none_or(|ends| size <= ends));
+        Change { rows: new.chain(before.map(ending)).collect(), new: keys.len(), ends }
+    }
+
+    /// Keeps the new keys and lets them sign; false where the tree has grown beyond the end of the others.
+    async fn change_keys(
+        &self,
+        new: &[Zeroizing<String>],
+        change: Change,
+        said: &KeySaid<'_>,
+    ) -> Result<bool, LedgerError> {
+        let Change { rows, .. } = &change;
+        let (added, before) = rows.split_at(change.new);
+        if added.iter().any(|row| before.iter().any(|old| old.key == row.key)) {
             return Err(LedgerError::Conflict("a key that is given signs already".to_owned()));
         }
-        let ending = |old: KeyRow| KeyRow { ends: Some(old.ends.unwrap_or(ends).min(ends)), ..old };
-        let rows: Vec<KeyRow> = new.into_iter().chain(before.into_iter().map(ending)).collect();
         if rows.len() > SIGNING_KEYS_MAX {
             return Err(LedgerError::Conflict(format!(
                 "a log has {SIGNING_KEYS_MAX} signing keys at most, those that end included; wait until some have ended"
             )));
         }
-        Ok(rows)
+        let prepared = self.say_keys(added, change.ends, said, rows).await?;
+        let notes = [new, &signing::notes_of(&self.keys().signing(), before)].concat();
+        let signers = signing::stored(&notes, rows, self.origin())?;
+        let keys = Arc::clone(self.keys());
+        off_thread(move || keys.set_signing(&notes)).await??;
+        match self.tree().rotate(signers, Some(Box::new(prepared))).await {
+            Ok(_) => {
+                self.set_signing(change.rows);
+                Ok(true)
+            }
+            Err(AppendError::Invalid(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The entries of new keys, where the log has such, and the log's row.
@@ -130,7 +166,8 @@ impl Log {
     /// needs them, whose size is beyond theirs.
     pub(crate) async fn drop_ended_keys(&self) -> Result<(), LedgerError> {
         let size = self.tree().head().checkpoint.size;
-        let signing: Vec<KeyRow> = self.signing().into_iter().filter(|row| row.signs(size)).collect();
+        let signing = self.signing().into_iter().filter(|row| row.ends.is_none_or(|ends| size <= ends));
+        let signing: Vec<KeyRow> = signing.collect();
         let notes = self.keys().signing();
         let kept = signing::notes_of(&notes, &signing);
         if kept.len() < notes.len() {

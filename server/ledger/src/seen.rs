@@ -149,10 +149,12 @@ impl Logged {
     pub(crate) fn from_row(row: &[u8]) -> Option<Self> {
         let (first, rest) = row.split_first_chunk::<8>()?;
         let (events, received) = rest.split_first_chunk::<4>()?;
+        // Rows of before they had a time are of long ago.
+        let received = if received.is_empty() { [0; 8] } else { received.try_into().ok()? };
         Some(Self {
             first: u64::from_be_bytes(*first),
             events: u32::from_be_bytes(*events),
-            received_ms: u64::from_be_bytes(received.try_into().ok()?),
+            received_ms: u64::from_be_bytes(received),
         })
     }
 }
@@ -238,5 +240,6 @@ mod tests {
         let logged = Logged { first: 1 << 40, events: 3, received_ms: 1 << 41 };
         assert_eq!(Logged::from_row(&logged.to_row()), Some(logged));
         assert_eq!(Logged::from_row(&[0; 19]), None);
+        assert_eq!(Logged::from_row(&[0; 12]), Some(Logged { first: 0, events: 0, received_ms: 0 }));
     }
 }

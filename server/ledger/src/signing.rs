@@ -17,6 +17,9 @@ use crate::limits::SIGNING_KEYS_MAX;
 pub(crate) struct KeyRow {
     /// The verifier key.
     pub(crate) key: String,
+    /// The size of the smallest tree whose head it signs: the one that its entry is in.
+    #[serde(default)]
+    pub(crate) begins: u64,
     /// The size of the largest tree whose head it signs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ends: Option<u64>,
@@ -25,7 +28,7 @@ pub(crate) struct KeyRow {
 impl KeyRow {
     /// Whether it signs the head of a tree of this size.
     pub(crate) fn signs(&self, size: u64) -> bool {
-        self.ends.is_none_or(|ends| size <= ends)
+        self.begins <= size && self.ends.is_none_or(|ends| size <= ends)
     }
 }
 
@@ -66,33 +69,46 @@ pub(crate) fn parse(notes: &[Zeroizing<String>], origin: &str) -> Result<Vec<Sig
     Ok(keys)
 }
 
-/// The keys of a stored log, in the order of its rows, with their ends. Without rows all keys that there are sign: so it
-/// is from a log's creation until its keys change. A key that has ended may be gone; one that signs may not.
+/// The keys of a stored log, in the order of its rows. A key that is to end may be gone: [`missing`] tells whether it has
+/// ended.
 pub(crate) fn stored(
     notes: &[Zeroizing<String>],
     rows: &[KeyRow],
     origin: &str,
 ) -> Result<Vec<Signer>, LedgerError> {
     if rows.is_empty() {
+        // A store of before keys could change: all keys that there are sign.
         return Ok(parse(notes, origin)?.into_iter().map(Signer::from).collect());
     }
     let damaged = || LedgerError::Internal("the signing keys can't be read; restore them".to_owned());
     let mut keys: Vec<SigningKey> =
         notes.iter().map(|note| note.parse().map_err(|_| damaged())).collect::<Result<_, _>>()?;
     let mut signers = Vec::new();
-    for KeyRow { key, ends } in rows {
+    for KeyRow { key, begins, ends } in rows {
         let place = keys.iter().position(|found| found.verifier_key().to_string() == *key);
         match (place, ends) {
-            (Some(place), ends) => signers.push(Signer { key: keys.swap_remove(place), ends: *ends }),
-            (None, Some(_)) => {}
-            (None, None) => {
-                return Err(LedgerError::Internal(format!(
-                    "the file of signing keys lacks the one of {key}, which signs; restore it from its backup"
-                )));
+            (Some(place), _) => {
+                signers.push(Signer { key: keys.swap_remove(place), begins: *begins, ends: *ends });
             }
+            (None, Some(_)) => {}
+            (None, None) => return Err(lacking(key)),
         }
     }
     Ok(signers)
+}
+
+/// Refuses where a key is gone that signs the head of a tree of this size or of larger ones.
+pub(crate) fn missing(rows: &[KeyRow], there: &[KeyRow], size: u64) -> Result<(), LedgerError> {
+    let is_gone = |row: &&KeyRow| {
+        row.ends.is_none_or(|ends| size <= ends) && !there.iter().any(|found| found.key == row.key)
+    };
+    rows.iter().find(is_gone).map_or(Ok(()), |row| Err(lacking(&row.key)))
+}
+
+fn lacking(key: &str) -> LedgerError {
+    LedgerError::Internal(format!(
+        "the file of signing keys lacks the one of {key}, which signs; restore it from its backup"
+    ))
 }
 
 /// The notes whose keys are among these rows.
@@ -106,6 +122,9 @@ pub(crate) fn notes_of(notes: &[Zeroizing<String>], rows: &[KeyRow]) -> Vec<Zero
 
 /// The rows of these keys.
 pub(crate) fn rows(signers: &[Signer]) -> Vec<KeyRow> {
-    let row = |signer: &Signer| KeyRow { key: signer.key.verifier_key().to_string(), ends: signer.ends };
+    let row = |signer: &Signer| {
+        let key = signer.key.verifier_key().to_string();
+        KeyRow { key, begins: signer.begins, ends: signer.ends }
+    };
     signers.iter().map(row).collect()
 }

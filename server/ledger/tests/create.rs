@@ -122,3 +122,56 @@ async fn keys_that_a_crash_left_before_they_signed_sign_nothing() {
     let note = log.tree().checkpoint(&log.tree().head()).await.unwrap();
     assert_eq!(note.lines().filter(|line| line.starts_with('—')).count(), 2, "{note}");
 }
+
+/// Of a store of before keys could change: its keys are named before any other is made.
+#[tokio::test]
+async fn keys_that_no_row_names_are_named_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let faulty = Arc::new(FaultyEngine::new(Arc::new(MemoryEngine::new())));
+    let engine: Arc<dyn Engine> = faulty.clone();
+    let ledger = open(dir.path(), faulty.clone()).await;
+    let before = ledger.create_log(named("hr"), "op").await.unwrap().info().verifier_keys;
+    ledger.shutdown().await;
+    drop(ledger);
+    let key = layout::log_key(1);
+    let row = engine.get(Family::Logs, &key).await.unwrap().unwrap();
+    let mut row: serde_json::Value = serde_json::from_slice(&row).unwrap();
+    assert_eq!(row.as_object_mut().unwrap().remove("keys").unwrap().as_array().unwrap().len(), 2);
+    let mut batch = cairnlog_store::Batch::new();
+    batch.put(Family::Logs, key, serde_json::to_vec(&row).unwrap());
+    engine.commit(&engine.claim().await.unwrap(), batch).await.unwrap();
+
+    std::fs::write(dir.path().join("db/elsewhere"), "").unwrap();
+    let ledger = open(dir.path(), faulty.clone()).await;
+    faulty.plan_commit(1, CommitFault::Unavailable);
+    let log = ledger.log("hr").unwrap();
+    ledger.rotate_keys(&log, KeyChange::default(), "op").await.unwrap_err();
+    ledger.shutdown().await;
+    drop((log, ledger));
+    let ledger = open(dir.path(), faulty).await;
+    assert_eq!(ledger.log("hr").unwrap().info().verifier_keys, before);
+}
+
+/// A key that is to end signs until then: who knows it alone would be left without one.
+#[tokio::test]
+async fn a_key_that_still_signs_must_be_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let ledger = open(dir.path(), Arc::clone(&engine)).await;
+    let log = ledger.create_log(named("hr"), "op").await.unwrap();
+    let old = log.info().verifier_key;
+    ledger.rotate_keys(&log, KeyChange::default(), "op").await.unwrap();
+    ledger.shutdown().await;
+    drop((log, ledger));
+    std::fs::write(dir.path().join("db/elsewhere"), "").unwrap();
+    let file = dir.path().join("keys/hr/signing");
+    let kept = std::fs::read_to_string(&file).unwrap();
+    let is_old = |note: &&str| {
+        let key: cairnlog_verify::note::SigningKey = note.parse().unwrap();
+        key.verifier_key().to_string() == old
+    };
+    let without: Vec<&str> = kept.lines().filter(|note| !is_old(note)).collect();
+    std::fs::write(&file, without.join("\n") + "\n").unwrap();
+    let refused = try_open(dir.path(), engine).await.err().unwrap().to_string();
+    assert!(refused.contains("lacks") && refused.contains(&old), "{refused}");
+}

@@ -99,7 +99,7 @@ impl Log {
         first: Option<Box<dyn Submission>>,
     ) -> Result<Log, OpenError> {
         let signers = rebuild::check_signers(&params.origin, std::mem::take(&mut params.signers))?;
-        rebuild::check_policy_keys(&params.origin, &signers, params.witnesses.as_deref())?;
+        rebuild::check_policy_keys(&params.origin, (&signers, 0), params.witnesses.as_deref())?;
         let writer = writer.into();
         let growing = writer.grow(params.id).ok_or(OpenError::Open { log: params.id })?;
         rebuild::check_vacant(engine.as_ref(), params.id).await?;
@@ -143,10 +143,11 @@ impl Log {
         mut params: LogParams,
     ) -> Result<Log, OpenError> {
         let signers = rebuild::check_signers(&params.origin, std::mem::take(&mut params.signers))?;
-        rebuild::check_policy_keys(&params.origin, &signers, params.witnesses.as_deref())?;
         let writer = writer.into();
         let growing = writer.grow(params.id).ok_or(OpenError::Open { log: params.id })?;
         let head = rebuild::stored_head(engine.as_ref(), params.id, &params.origin, signers).await?;
+        let signers = (head.signers.as_ref(), head.checkpoint.size);
+        rebuild::check_policy_keys(&params.origin, signers, params.witnesses.as_deref())?;
         if let Some(file) = &params.outside {
             outside::check(engine.as_ref(), params.id, &head, file).await?;
         }

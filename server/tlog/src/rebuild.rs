@@ -34,12 +34,12 @@ pub(crate) fn check_signers(origin: &str, keys: Vec<Signer>) -> Result<Arc<Signe
 /// stranger otherwise, or nobody believe what they cosign.
 pub(crate) fn check_policy_keys(
     origin: &str,
-    signers: &Signers,
+    (signers, size): (&Signers, u64),
     witnesses: Option<&Witnesses>,
 ) -> Result<(), OpenError> {
     let Some(named) = witnesses.map(|witnesses| &witnesses.log_keys) else { return Ok(()) };
     match named.first() {
-        Some(key) if !named.iter().any(|key| signers.have(key)) => {
+        Some(key) if !named.iter().any(|key| signers.sign_with(key, size)) => {
             Err(OpenError::PolicyKey { origin: origin.to_owned(), key: key.to_string() })
         }
         _ => Ok(()),

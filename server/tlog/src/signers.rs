@@ -9,19 +9,21 @@ use cairnlog_verify::{
 pub struct Signer {
     /// The key.
     pub key: SigningKey,
+    /// The size of the smallest tree whose head it signs.
+    pub begins: u64,
     /// The size of the largest tree whose head it signs; `None` where it goes on.
     pub ends: Option<u64>,
 }
 
 impl From<SigningKey> for Signer {
     fn from(key: SigningKey) -> Signer {
-        Signer { key, ends: None }
+        Signer { key, begins: 0, ends: None }
     }
 }
 
 impl Signer {
     fn signs(&self, size: u64) -> bool {
-        self.ends.is_none_or(|ends| size <= ends)
+        self.begins <= size && self.ends.is_none_or(|ends| size <= ends)
     }
 }
 
@@ -60,9 +62,10 @@ impl Signers {
         self.with_head.iter().map(|signer| signer.key.verifier_key().clone()).collect()
     }
 
-    /// Whether this is one of them.
-    pub(crate) fn have(&self, key: &VerifierKey) -> bool {
-        self.with_head.iter().chain(&self.when_asked).any(|signer| signer.key.verifier_key() == key)
+    /// Whether this is one of them and signs a tree of this size.
+    pub(crate) fn sign_with(&self, key: &VerifierKey, size: u64) -> bool {
+        let mut all = self.with_head.iter().chain(&self.when_asked);
+        all.any(|signer| signer.key.verifier_key() == key && signer.signs(size))
     }
 
     /// The note to be stored.

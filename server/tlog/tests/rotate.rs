@@ -95,7 +95,8 @@ async fn a_key_ends_at_a_size() {
         let mut log = common::create(&engine, Plain::numbers(0..5)).await;
         let ending = || {
             let ends = Some(7);
-            vec![new().into(), Signer { key: old(), ends }, Signer { key: ml_dsa(), ends }]
+            let old = Signer { ends, ..old().into() };
+            vec![Signer { begins: 6, ..new().into() }, old, Signer { ends, ..ml_dsa().into() }]
         };
         log.rotate(ending(), Some(Box::new(Plain::numbers(5..6)))).await.unwrap();
         for size in 6..9 {
@@ -117,10 +118,10 @@ async fn a_key_ends_at_a_size() {
 async fn keys_that_would_end_too_early_are_refused() {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let log = common::create(&engine, Plain::numbers(0..5)).await;
-    let ending = |ends| vec![new().into(), Signer { key: old(), ends: Some(ends) }];
+    let ending = |ends| vec![new().into(), Signer { ends: Some(ends), ..old().into() }];
     let change = |ends| log.rotate(ending(ends), Some(Box::new(Plain::numbers(5..6))));
     assert!(matches!(change(5).await.unwrap_err(), AppendError::Invalid(_)));
-    let all_end = vec![Signer { key: old(), ends: Some(9) }];
+    let all_end = vec![Signer { ends: Some(9), ..old().into() }];
     assert!(matches!(log.rotate(all_end, None).await.unwrap_err(), AppendError::Invalid(_)));
     assert_eq!(change(6).await.unwrap().tree_size, 6);
     assert!(signed_by(&log, &old()).await && signed_by(&log, &new()).await);

@@ -1,7 +1,7 @@
 //! Signing keys that change, and receipts for verifiers of COSE.
 
 use cairnlog_client::{ContentType, Error, Ingest, Log, Mode, NewKeys, NewLog, Secret};
-use cairnlog_tests::{Server, http, pipelines, web};
+use cairnlog_tests::{ADMIN_TOKEN, Server, http, pipelines, web};
 use cairnlog_verify::checkpoint::Checkpoint;
 use cairnlog_verify::cose::CoseReceipt;
 use cairnlog_verify::entry::{Body, Entry};
@@ -101,7 +101,9 @@ async fn opaque_and_frozen_logs_change_their_keys_without_an_entry() {
     let mut server = Server::start();
     let log = create(&server, "plain", Mode::Opaque).await;
     add(&server, "plain", "a").await;
-    log.rotate_keys(&given(2, 1)).await.unwrap();
+    assert_eq!(refused(log.rotate_keys(&given(2, 1)).await), "bad-request", "no entry can say the reason");
+    let unsaid = |seed, overlap| NewKeys { reason: None, ..given(seed, overlap) };
+    log.rotate_keys(&unsaid(2, 1)).await.unwrap();
     assert_eq!(signed_by(&server, "plain", &[1, 2]).await, (vec![1, 2], 1));
     server.kill();
     server.restart();
@@ -111,11 +113,47 @@ async fn opaque_and_frozen_logs_change_their_keys_without_an_entry() {
     }
     let log = server.client().log("plain").unwrap();
     log.freeze().await.unwrap();
-    log.rotate_keys(&given(3, 0)).await.unwrap();
+    log.rotate_keys(&unsaid(3, 0)).await.unwrap();
     server.kill();
     server.restart();
     assert_eq!(signed_by(&server, "plain", &[1, 2, 3]).await, (vec![2, 3], 3));
     assert!(server.client().log("plain").unwrap().info().await.unwrap().frozen);
+}
+
+/// A key that has leaked ends at once, or on a log that others write to within some entries.
+#[tokio::test]
+async fn a_key_can_end_at_once_while_others_write() {
+    let server = Server::start();
+    let log = create(&server, "plain", Mode::Opaque).await;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let writers: Vec<_> = (0..8)
+        .map(|writer| {
+            let (url, stopped) = (format!("{}/logs/plain/add", server.url()), stopped.clone());
+            let http = reqwest::Client::builder().no_proxy().build().unwrap();
+            tokio::spawn(async move {
+                let mut added = 0;
+                while !*stopped.borrow() {
+                    let sent = http.post(&url).bearer_auth(ADMIN_TOKEN).body(format!("{writer} {added}"));
+                    assert_eq!(sent.send().await.unwrap().status(), 200);
+                    added += 1;
+                }
+                added
+            })
+        })
+        .collect();
+    while log.tree_head().await.unwrap().tree_size < 100 {
+        tokio::task::yield_now().await;
+    }
+    let keys = NewKeys { reason: None, ..given(2, 0) };
+    log.rotate_keys(&keys).await.unwrap();
+    while signed_by(&server, "plain", &[1]).await.0 == [1] {
+        tokio::task::yield_now().await;
+    }
+    stop.send(true).unwrap();
+    for writer in writers {
+        assert!(writer.await.unwrap() > 0);
+    }
+    assert_eq!(signed_by(&server, "plain", &[1, 2]).await.0, [2]);
 }
 
 #[tokio::test]
@@ -161,14 +199,19 @@ async fn keys_that_can_not_be_are_refused_and_change_nothing() {
     let signing_keys = Some(vec![Secret::new(secret.as_str())]);
     server.client().create_log(&NewLog { mode: Some(Mode::Opaque), signing_keys, ..other }).await.unwrap();
     assert_eq!(refused(log.rotate_keys(&given(5, 9)).await), "conflict", "a key of a log of another mode");
-    let body = json!({"overlap": -1});
-    let sent = server.request(Method::POST, "/api/v1/logs/hr/keys").json(&body).send().await.unwrap();
-    http::problem(sent, 400, "bad-request").await;
+    for body in [json!({"overlap": -1}), json!({"signing_keys": []})] {
+        let sent = server.request(Method::POST, "/api/v1/logs/hr/keys").json(&body).send().await.unwrap();
+        http::problem(sent, 400, "bad-request").await;
+    }
     for round in 2..9 {
         log.rotate_keys(&given(20 + round, 1_000)).await.unwrap();
     }
     assert_eq!(refused(log.rotate_keys(&given(40, 1_000)).await), "conflict", "eight keys at most");
     assert_eq!(log.info().await.unwrap().tree_size, before.tree_size + 7);
+    assert_eq!(signed_by(&server, "hr", &[1, 5, 9, 40]).await.0, [1], "what was refused signs nothing");
+    let kept = std::fs::read_to_string(server.data().join("keys/hr/signing")).unwrap();
+    assert_eq!(kept.lines().count(), 8);
+    assert!(!kept.contains(key(40).to_private_note().as_str()));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use cairnlog_client::{Client, Error, Log, Page, PageRequest, Secret, TileLog};
 use clap::Args;
+use reqwest::Url;
 
 use super::exit::Failure;
 use super::limits::LISTED_MAX;
@@ -56,8 +57,15 @@ impl Reader {
 /// The environment's token, for what is below the environment's server.
 fn own_token(url: &str, env: impl Fn(&str) -> Option<String>) -> Option<String> {
     let server = env("CAIRNLOG_SERVER").unwrap_or_else(|| SERVER_DEFAULT.to_owned());
-    let is_own = url.starts_with(&format!("{}/", server.trim_end_matches('/')));
-    env("CAIRNLOG_TOKEN").filter(|_| is_own)
+    env("CAIRNLOG_TOKEN").filter(|_| is_below(url, &server))
+}
+
+/// Whether one address is another one's or below it, as a client takes them: the same host and port, and a path that
+/// goes on from the other's.
+fn is_below(url: &str, server: &str) -> bool {
+    let (Ok(url), Ok(server)) = (Url::parse(url), Url::parse(server)) else { return false };
+    let path = format!("{}/", server.path().trim_end_matches('/'));
+    server.has_host() && url.origin() == server.origin() && url.path().starts_with(&path)
 }
 
 /// The same for commands on one log.
@@ -137,6 +145,12 @@ mod tests {
             (Some("https://logs.example.com"), "https://logs.example.com.evil.example/logs/hr", false),
             (Some("https://logs.example.com"), "http://logs.example.com/logs/hr", false),
             (None, "https://elsewhere.example/logs/hr", false),
+            (Some("https://"), "https://elsewhere.example/logs/hr", false),
+            (Some("http://"), "http://127.0.0.1:8080/logs/hr", false),
+            (Some("https://h.example:8443"), "https://h.example/logs/hr", false),
+            (Some("https://h.example/a"), "https://h.example/a/logs/hr", true),
+            (Some("https://h.example/a"), "https://h.example/a/../b/logs/hr", false),
+            (Some("https://h.example/a"), "https://h.example/ab/logs/hr", false),
         ] {
             assert_eq!(own_token(url, at(server)).is_some(), is_sent, "{url}");
         }

@@ -91,9 +91,8 @@ pub(crate) async fn read(
             unpack(decoder, max, room).await
         }
     };
-    // Cut short by us, not broken off.
-    let is_cut = sent.get_ref().limit() == 0;
-    read.map_err(|problem| if is_cut { too_large(max) } else { problem })
+    // Cut short by us: whatever it unpacked to is not all of it.
+    if sent.get_ref().limit() == 0 { Err(too_large(max)) } else { read }
 }
 
 /// Reads the whole of a short body into a buffer of its own, which is not larger than it must be.

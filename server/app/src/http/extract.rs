@@ -1,6 +1,6 @@
 //! Strict extractors: what a caller sends and we don't know is refused, never ignored.
 
-use axum::body::{Bytes, HttpBody as _};
+use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -29,11 +29,14 @@ pub(crate) struct JsonIfAny<T>(pub(crate) T);
 impl<S: Sync, T: DeserializeOwned + Default> FromRequest<S> for JsonIfAny<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        if request.body().is_end_stream() {
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let kind = require_media_type(request.headers(), "application/json");
+        let bytes = body::read(request, JSON_BYTES_MAX, None).await?;
+        if bytes.is_empty() {
             return Ok(Self(T::default()));
         }
-        Json::from_request(request, state).await.map(|Json(body)| Self(body))
+        kind?;
+        parse_json(&bytes).map(Self)
     }
 }
 

@@ -114,7 +114,7 @@ pub(crate) async fn create(
     let new = NewLog {
         name: wanted.name,
         origin: wanted.origin,
-        signing_keys: wanted.signing_keys.unwrap_or_default(),
+        signing_keys: given_keys(wanted.signing_keys)?,
         mode: match wanted.mode {
             Mode::Records => cairnlog_ledger::Mode::Records,
             Mode::Opaque => cairnlog_ledger::Mode::Opaque,
@@ -124,6 +124,16 @@ pub(crate) async fn create(
     };
     let log = app.ledger.create_log(new, &caller.id).await?;
     Ok((StatusCode::CREATED, axum::Json(LogView::of(&log))))
+}
+
+/// The keys that are given, if any. Who gives an empty list meant to give some.
+fn given_keys(keys: Option<Vec<String>>) -> Result<Vec<String>, Problem> {
+    match keys {
+        Some(keys) if keys.is_empty() => {
+            Err(Problem::bad_request("signing_keys is empty; leave it out, and keys are made"))
+        }
+        keys => Ok(keys.unwrap_or_default()),
+    }
 }
 
 /// Lists logs; private ones to their tokens only.
@@ -165,7 +175,7 @@ pub(crate) async fn keys(
 ) -> Result<axum::Json<LogView>, Problem> {
     let log = app.log_for(&caller, Role::Admin, &log)?;
     let KeysRequest { signing_keys, overlap, reason } = wanted;
-    let change = KeyChange { signing_keys: signing_keys.unwrap_or_default(), overlap, reason };
+    let change = KeyChange { signing_keys: given_keys(signing_keys)?, overlap, reason };
     app.ledger.rotate_keys(&log, change, &caller.id).await?;
     tracing::info!(log = log.name(), by = caller.id, "the log has new signing keys");
     Ok(axum::Json(LogView::of(&log)))

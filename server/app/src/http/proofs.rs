@@ -194,7 +194,8 @@ pub(crate) async fn receipt(
     let index = parse_index(&index)?;
     let log = app.log_seen_by(caller.as_ref(), &log)?;
     if (log.tree().head().checkpoint.size..log.tree().durable_size()).contains(&index) {
-        let headers = [(header::RETRY_AFTER, RETRY_AFTER_SECS.to_string())];
+        let headers =
+            [(header::RETRY_AFTER, RETRY_AFTER_SECS.to_string()), (header::VARY, "accept".to_owned())];
         return Ok((StatusCode::ACCEPTED, headers).into_response());
     }
     entry_bytes(&log, index).await?;

@@ -167,8 +167,8 @@ fn preferred(request: &HeaderMap) -> Coding {
     best.0
 }
 
-/// Whether the caller prefers `wanted` to `usual`, the type that who names none is given (RFC 9110 §12.5.1). Wildcards
-/// stand for the usual one.
+/// Whether the caller prefers `wanted` to `usual`, the type that who names none is given (RFC 9110 §12.5.1). A wildcard
+/// for all types stands for the usual one.
 pub(crate) fn prefers(request: &HeaderMap, wanted: &str, usual: &str) -> bool {
     let values = request.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut weights = (0, 0);
@@ -177,7 +177,7 @@ pub(crate) fn prefers(request: &HeaderMap, wanted: &str, usual: &str) -> bool {
         let name = name.trim();
         if name.eq_ignore_ascii_case(wanted) {
             weights.0 = weights.0.max(weight(parameters));
-        } else if name.eq_ignore_ascii_case(usual) {
+        } else if name.eq_ignore_ascii_case(usual) || name == "*/*" {
             weights.1 = weights.1.max(weight(parameters));
         }
     }
@@ -262,6 +262,7 @@ mod tests {
             ("text/plain, application/cose", false),
             ("text/plain, application/cose;q=0.5", false),
             ("application/cose;q=0", false),
+            ("application/cose;q=0.1, */*", false),
             ("application/*", false),
             ("*/*", false),
             ("", false),
