@@ -34,6 +34,9 @@ pub(crate) const BODY_BYTES_MIN: usize = 16 << 10;
 /// Connections served at once; more wait in the kernel's accept queue.
 pub(crate) const CONNECTIONS_MAX: usize = 4_096;
 
+/// Connections that wait in the kernel's queue to be accepted; `net.core.somaxconn` bounds it further.
+pub(crate) const LISTEN_QUEUE: u32 = 4_096;
+
 /// Longest a client may take to send its request's head.
 pub(crate) const HEADER_WAIT_MAX: Duration = Duration::from_secs(10);
 

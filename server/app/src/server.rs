@@ -21,6 +21,7 @@ use cairnlog_store::rocks::{OpenError, RocksEngine};
 use cairnlog_store::{Engine, ReadError};
 use cairnlog_tlog::SharedWriter;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::net::TcpSocket;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
@@ -32,8 +33,8 @@ use crate::cosigning::Cosigning;
 use crate::http;
 use crate::http::cursor::Cursors;
 use crate::limits::{
-    BODIES_BYTES_MAX, CONNECTIONS_MAX, DRAIN_WAIT_MAX, HEADER_WAIT_MAX, METRICS_UPKEEP, STORE_CHECK,
-    WRITE_WAIT_MAX,
+    BODIES_BYTES_MAX, CONNECTIONS_MAX, DRAIN_WAIT_MAX, HEADER_WAIT_MAX, LISTEN_QUEUE, METRICS_UPKEEP,
+    STORE_CHECK, WRITE_WAIT_MAX,
 };
 use crate::state::App;
 use doors::Doors;
@@ -102,8 +103,7 @@ impl Server {
     /// The first thing that is wrong; nothing was signed or served then.
     pub(crate) async fn start(settings: &Settings) -> Result<Self, ServerError> {
         let listen = settings.listen;
-        let listener =
-            std::net::TcpListener::bind(listen).map_err(|error| ServerError::Listen(listen, error))?;
+        let listener = listen_on(listen).map_err(|error| ServerError::Listen(listen, error))?;
         let address = listener.local_addr().map_err(|error| ServerError::Listen(listen, error))?;
         let public_host = settings.public_host.clone().unwrap_or_else(|| address.to_string());
         let (app, routes, first_token) = open(settings, public_host).await?;
@@ -171,6 +171,14 @@ impl Server {
 
 type Serving = JoinHandle<std::io::Result<()>>;
 
+/// Listens with a queue as long as the kernel allows: one that overflows resets who comes in a burst.
+fn listen_on(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(LISTEN_QUEUE)?.into_std()
+}
+
 /// Serves `face` to so many connections at once.
 fn begin(
     listener: std::net::TcpListener,
@@ -199,7 +207,7 @@ pub(crate) async fn serve_until(
     ready: impl FnOnce(&str),
 ) -> Result<(), ServerError> {
     let refused = |error| ServerError::Listen(listen, error);
-    let listener = std::net::TcpListener::bind(listen).map_err(refused)?;
+    let listener = listen_on(listen).map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     let (handle, mut serving) = begin(listener, face, places).map_err(refused)?;
     ready(&format!("http://{address}"));

@@ -2,41 +2,15 @@
 //! signed with, and no key signs that the store does not name.
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
+mod common;
+
 use std::sync::Arc;
 
-use cairnlog_host::{Host, HostLimits};
-use cairnlog_ledger::handles::{OsRandom, SystemClock};
-use cairnlog_ledger::limits::RECORD_BYTES_DEFAULT;
-use cairnlog_ledger::{Config, KeyChange, Ledger, LedgerError, Mode, NewLog};
-use cairnlog_store::datadir::DataDir;
+use cairnlog_ledger::{KeyChange, LedgerError, Mode, NewLog};
 use cairnlog_store::faulty::{CommitFault, FaultyEngine, ReadFault};
-use cairnlog_store::kept::KeptHeads;
 use cairnlog_store::memory::MemoryEngine;
 use cairnlog_store::{Engine, Family, layout};
-use cairnlog_tlog::SharedWriter;
-
-async fn open(dir: &Path, engine: Arc<dyn Engine>) -> Ledger {
-    try_open(dir, engine).await.unwrap()
-}
-
-async fn try_open(dir: &Path, engine: Arc<dyn Engine>) -> Result<Ledger, LedgerError> {
-    let writer = SharedWriter::from(engine.claim().await.unwrap());
-    let config = Config {
-        dir: Arc::new(DataDir::open(dir).unwrap()),
-        witnesses: Arc::new(|_| None),
-        heads: KeptHeads::open(&dir.join("heads")).unwrap(),
-        engine,
-        writer,
-        host: Host::new(HostLimits::default()).unwrap(),
-        clock: Arc::new(SystemClock::default()),
-        random: Arc::new(OsRandom),
-        public_host: "log.example".to_owned(),
-        workers: 1,
-        record_bytes_max: RECORD_BYTES_DEFAULT,
-    };
-    Ledger::open(config).await
-}
+use common::ledger::{open, try_open};
 
 fn named(name: &str) -> NewLog {
     NewLog::named(name)

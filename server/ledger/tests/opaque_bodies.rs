@@ -2,18 +2,16 @@
 //! bytes.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::path::Path;
 use std::sync::Arc;
 
-use cairnlog_host::{Host, HostLimits};
-use cairnlog_ledger::handles::{OsRandom, SystemClock};
-use cairnlog_ledger::limits::RECORD_BYTES_DEFAULT;
-use cairnlog_ledger::{Config, Ledger, LedgerError, Log, Mode, NewLog};
+use cairnlog_ledger::{Ledger, LedgerError, Log, Mode, NewLog};
 use cairnlog_store::Engine;
-use cairnlog_store::datadir::DataDir;
-use cairnlog_store::kept::KeptHeads;
 use cairnlog_store::memory::MemoryEngine;
-use cairnlog_tlog::{SUBMISSION_LEAVES_MAX, SharedWriter};
+use cairnlog_tlog::SUBMISSION_LEAVES_MAX;
+use common::ledger::open;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use tokio::runtime::Runtime;
@@ -60,21 +58,7 @@ impl Site {
 
 async fn opaque(dir: &Path) -> (Ledger, Arc<Log>) {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
-    let writer = SharedWriter::from(engine.claim().await.unwrap());
-    let config = Config {
-        dir: Arc::new(DataDir::open(dir).unwrap()),
-        witnesses: Arc::new(|_| None),
-        heads: KeptHeads::open(&dir.join("heads")).unwrap(),
-        engine,
-        writer,
-        host: Host::new(HostLimits::default()).unwrap(),
-        clock: Arc::new(SystemClock::default()),
-        random: Arc::new(OsRandom),
-        public_host: "log.example".to_owned(),
-        workers: 1,
-        record_bytes_max: RECORD_BYTES_DEFAULT,
-    };
-    let ledger = Ledger::open(config).await.unwrap();
+    let ledger = open(dir, engine).await;
     let new = NewLog { mode: Mode::Opaque, ..NewLog::named("plain") };
     let log = ledger.create_log(new, "op").await.unwrap();
     (ledger, log)

@@ -11,6 +11,7 @@
  *                 enospc  it fails with ENOSPC; if all from there on fail, the first write is cut in half before
  *                 short   a write is cut in half, as a write may be
  *                 lost    a sync fails with EIO, and what was not synced before is gone: zeros stand in its place
+ *                 hold    a sync waits as long as there is a file named like the report, with .hold behind
  *                 kill    it is done, then the process gets SIGKILL
  *                 torn    as kill, but of a write only half is done
  *                 cut     as kill, but first every file is cut to what was synced of it: a power cut
@@ -48,12 +49,13 @@ struct file {
     char path[256];
 };
 
-enum act { NONE, FAIL, SHORT, LOST, KILL, TORN, CUT };
+enum act { NONE, FAIL, SHORT, LOST, HOLD, KILL, TORN, CUT };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct report *report;
 static const char *dir, *ops;
 static size_t dir_length;
+static char held[PATH_MAX];
 static uint64_t at, count;
 static enum act act;
 static int failure = EIO, is_full;
@@ -68,7 +70,9 @@ __attribute__((constructor)) static void begin(void) {
     dir_length = strlen(dir);
     at = strtoull(getenv("FAULT_AT"), NULL, 10);
     count = strtoull(getenv("FAULT_FOR"), NULL, 10);
-    act = !strcmp(what, "short") ? SHORT : !strcmp(what, "lost") ? LOST : !strcmp(what, "kill") ? KILL
+    snprintf(held, sizeof held, "%s.hold", to);
+    act = !strcmp(what, "short") ? SHORT : !strcmp(what, "lost") ? LOST : !strcmp(what, "hold") ? HOLD
+        : !strcmp(what, "kill") ? KILL
         : !strcmp(what, "torn") ? TORN : !strcmp(what, "cut") ? CUT : FAIL;
     if (!strcmp(what, "enospc")) {
         failure = ENOSPC;
@@ -174,6 +178,7 @@ static int sync_by(long call, int fd) {
     } else {
         /* Others may write meanwhile; what they add is not counted as synced. */
         pthread_mutex_unlock(&lock);
+        while (what == HOLD && !access(held, F_OK)) usleep(1000);
         done = (int)syscall(call, fd);
         pthread_mutex_lock(&lock);
         if (!done && row && row->synced < now.st_size) row->synced = now.st_size;

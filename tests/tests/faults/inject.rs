@@ -18,6 +18,8 @@ pub(crate) enum Act {
     Short,
     /// A sync fails with EIO and what was not synced is gone.
     Lost,
+    /// A sync waits as long as [`Fault::hold`] says.
+    Hold,
     /// SIGKILL after it.
     Kill,
     /// SIGKILL in the middle of a write.
@@ -33,6 +35,7 @@ impl Act {
             Self::Enospc => "enospc",
             Self::Short => "short",
             Self::Lost => "lost",
+            Self::Hold => "hold",
             Self::Kill => "kill",
             Self::Torn => "torn",
             Self::Cut => "cut",
@@ -61,6 +64,13 @@ impl Fault {
     /// None: it only counts.
     pub(crate) fn none(ops: &'static str) -> Self {
         Self { act: Act::Eio, ops, at: 0, count: 1 }
+    }
+
+    /// The file that holds up all syncs while it is there, of a fault of [`Act::Hold`] that reports to `report`.
+    pub(crate) fn hold(report: &Path) -> PathBuf {
+        let mut name = report.as_os_str().to_owned();
+        name.push(".hold");
+        name.into()
     }
 
     /// The environment in which a server that uses `data` meets it, and reports to the file `report`.

@@ -6,6 +6,7 @@ use cairnlog_tests::{ADMIN_TOKEN, Server, http, web};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufStream};
 use tokio::net::TcpStream;
 
+use crate::inject::{Act, Fault};
 use crate::world::World;
 
 /// All bodies at once and one body, of `server/app/src/limits.rs`.
@@ -79,6 +80,44 @@ async fn who_finds_no_room_is_told_when_to_come_again() {
     while !world.write_once().await {
         tokio::task::yield_now().await;
     }
+    world.check_all().await;
+}
+
+/// More entries of the largest size than the queue of a log holds (`server/tlog/src/limits.rs`).
+const ADDS: usize = 2_100;
+
+/// A disk that takes its time: what was queued waits and is taken in the end, what finds no place is told to come again, and
+/// readers notice nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_full_queue_refuses_what_comes_and_keeps_what_it_has() {
+    let mut world = World::opaque().await;
+    world.server.kill();
+    world.start_with(Fault { act: Act::Hold, ops: "s", at: 1, count: 0 }).expect("nothing is held yet");
+    let before = world.check().await.expect("no fault");
+    let hold = Fault::hold(&world.report);
+    std::fs::write(&hold, "").expect("a file of the test's own");
+    let mut adds = tokio::task::JoinSet::new();
+    for _ in 0..ADDS {
+        let add = world.server.request(reqwest::Method::POST, "/logs/web/add");
+        adds.spawn(add.body(vec![b'x'; 65_535]).send());
+    }
+    // Nothing that is taken is answered yet, so this is the first that was not.
+    let refused = adds.join_next().await.expect("many").expect("no panic").expect("an answer");
+    assert_eq!(refused.headers()["retry-after"], "1");
+    http::problem(refused, 503, "queue-full").await;
+    assert_eq!(world.check().await.expect("served"), before, "nothing is acknowledged before it is durable");
+
+    std::fs::remove_file(&hold).expect("it is there");
+    let mut taken = 0;
+    for answered in adds.join_all().await {
+        match answered.expect("an answer").status().as_u16() {
+            200 => taken += 1,
+            status => assert_eq!(status, 503),
+        }
+    }
+    assert!(taken > 0);
+    let size = world.check().await.expect("no fault");
+    assert_eq!(size, before + taken, "what was taken is there, and no more");
     world.check_all().await;
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct World {
     said: Arc<Said>,
     /// All that was ever acknowledged and found again.
     kept: BTreeMap<u64, Hash>,
-    report: PathBuf,
+    pub(crate) report: PathBuf,
     mode: Mode,
     /// What every process of the server finds in its environment.
     env: Vec<(String, OsString)>,

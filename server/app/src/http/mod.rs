@@ -10,6 +10,8 @@ mod body;
 mod classes;
 pub(crate) mod cursor;
 mod events;
+#[cfg(test)]
+mod every;
 mod extract;
 pub(crate) mod linger;
 mod list;

@@ -228,6 +228,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::http::every::rows;
 
     fn headers(name: HeaderName, value: &str) -> HeaderMap {
         HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())])
@@ -314,21 +315,6 @@ mod tests {
             assert_eq!(names_tag(&request, &header::IF_NONE_MATCH, &tag), found, "{list}");
         }
         assert_ne!(tag, entity_tag(b"other bytes"));
-    }
-
-    /// Every row of at most `length` of these words.
-    fn rows(words: &[&str], length: usize) -> Vec<String> {
-        let mut rows = vec![String::new()];
-        let mut begun = 0;
-        for _ in 0..length {
-            let longer: Vec<String> = rows[begun..]
-                .iter()
-                .flat_map(|row| words.iter().map(move |word| format!("{row}{word}")))
-                .collect();
-            begun = rows.len();
-            rows.extend(longer);
-        }
-        rows
     }
 
     #[test]

@@ -147,6 +147,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::http::every::rows;
 
     fn texts(shape: Shape, body: &'static str) -> Vec<String> {
         split(shape, &Bytes::from_static(body.as_bytes()), 3)
@@ -199,21 +200,6 @@ mod tests {
                 assert_eq!(cut(max + 1).unwrap_err().slug(), Slug::TooLarge);
             }
         }
-    }
-
-    /// Every row of at most `length` of these words.
-    fn rows(words: &[&str], length: usize) -> Vec<String> {
-        let mut rows = vec![String::new()];
-        let mut begun = 0;
-        for _ in 0..length {
-            let longer: Vec<String> = rows[begun..]
-                .iter()
-                .flat_map(|row| words.iter().map(move |word| format!("{row}{word}")))
-                .collect();
-            begun = rows.len();
-            rows.extend(longer);
-        }
-        rows
     }
 
     #[test]

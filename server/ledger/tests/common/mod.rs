@@ -1,6 +1,8 @@
 //! What the tests of the worker side share.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod ledger;
+
 use cairnlog_ledger::class::{Chosen, Class, Retention};
 use cairnlog_ledger::handles::Random;
 use cairnlog_ledger::payload::{NoteAction, RedactionNote};
