@@ -223,6 +223,24 @@ fn cosigned_by(note: &Note, witness: &Witness) -> bool {
     note.verify(&[key]).is_ok_and(|signed| signed.len() == 1)
 }
 
+/// What was published before anybody was to cosign it is cosigned without anything being appended.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_log_is_cosigned_once_a_policy_asks_for_it() {
+    let witness = Witness::start("w1");
+    let mut site = Site::start("quorum none\n").await;
+    site.add("a").await;
+    site.published(1).await;
+    let text = format!("{}quorum w1\n", witness.line());
+    site.set_policy(&text);
+    site.restart();
+    let policy = Policy::parse(text.into_bytes()).unwrap();
+    let cosigned = awaited("the head is cosigned", async || {
+        let note = Note::parse(&site.checkpoint().await?).unwrap();
+        policy.open(&note, &[log_key().verifier_key().clone()]).ok()
+    });
+    assert_eq!(cosigned.await.size, 1);
+}
+
 /// Two of three: one may be away. With two away the log goes on, and what is beyond the published head waits.
 #[tokio::test]
 async fn two_of_three_witnesses_decide_what_is_published() {

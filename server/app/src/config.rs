@@ -173,8 +173,17 @@ pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Resul
     };
     let Found { listen, public_host, log, witness_policy, .. } = found;
     check_public_host(public_host.as_deref())?;
+    check_log(&log)?;
     let admin_token = admin_token(env)?;
     Ok(Settings { data, heads, witness_policy, listen, public_host, log, admin_token, ingest })
+}
+
+/// A word alone would be taken for the name of a module, of which nothing is then logged.
+fn check_log(log: &str) -> Result<(), ConfigError> {
+    let is_level = |word: &str| ["off", "error", "warn", "info", "debug", "trace"].contains(&word);
+    let is_directive = |part: &str| part.contains('=') || is_level(&part.to_ascii_lowercase());
+    let words = || ConfigError("log is error, warn, info, debug or trace".to_owned());
+    log.split(',').map(str::trim).all(is_directive).then_some(()).ok_or_else(words)
 }
 
 fn within(key: &str, value: usize, min: usize, max: usize) -> Result<usize, ConfigError> {
@@ -285,6 +294,16 @@ mod tests {
         }
         let missing = load(&flags(Some("d"), Some(PathBuf::from("/nowhere/c.toml"))), nothing).unwrap_err();
         assert!(missing.to_string().contains("/nowhere/c.toml"), "{missing}");
+    }
+
+    #[test]
+    fn a_level_of_logging_is_one() {
+        for (level, is_good) in
+            [("info", true), ("WARN", true), ("info,cairnlog_tlog=debug", true), ("loud", false), ("", false)]
+        {
+            let env = |name: &str| (name == "CAIRNLOG_LOG").then(|| level.to_owned());
+            assert_eq!(load(&flags(Some("d"), None), env).is_ok(), is_good, "{level}");
+        }
     }
 
     #[test]

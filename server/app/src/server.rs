@@ -224,9 +224,10 @@ type Opened = (Arc<App>, axum::Router<Arc<App>>, Option<Zeroizing<String>>);
 
 async fn open(settings: &Settings, public_host: String) -> Result<Opened, ServerError> {
     let metrics = recorder()?;
-    let (dir, heads, engine, host) = open_files(settings).await?;
+    // Before anything is made on disk.
     let policy = settings.witness_policy.as_deref();
     let cosigning = policy.map(Cosigning::read).transpose().map_err(ServerError::Witnesses)?;
+    let (dir, heads, engine, host) = open_files(settings).await?;
     let writer = SharedWriter::from(engine.claim().await?);
     let clock = Arc::new(SystemClock::default());
     let ledger = Ledger::open(Config {

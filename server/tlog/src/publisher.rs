@@ -61,9 +61,11 @@ impl Publisher {
     pub(crate) async fn run(mut self) {
         let mut pause = PUBLISH_PAUSE_MIN;
         let mut target: Option<Target> = None;
+        // The head that was published before the start may never have been cosigned, so it is shown to the witnesses.
+        let mut is_due = true;
         while self.stopped.borrow().is_none() {
             let newest = Arc::clone(&self.durable.borrow_and_update());
-            if self.published.borrow().note == newest.note {
+            if !is_due && self.published.borrow().note == newest.note {
                 self.idle(None).await;
                 continue;
             }
@@ -78,7 +80,10 @@ impl Publisher {
             };
             match round {
                 Round::Stopped => return,
-                Round::Published => pause = PUBLISH_PAUSE_MIN,
+                Round::Published => {
+                    is_due = false;
+                    pause = PUBLISH_PAUSE_MIN;
+                }
                 Round::TooFew => {
                     let due = self.asking.due();
                     self.idle(due.map(Instant::from_std)).await;

@@ -97,7 +97,10 @@ pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
     }
     progress.finish_and_clear();
     let anything = tally.records() > 0;
-    if anything || outcome.is_ok() {
+    if !anything && outcome.is_ok() {
+        return Err(Failure::refused("there is no record to send"));
+    }
+    if anything {
         print(args.connection.output(), &tally)?;
     }
     match outcome {

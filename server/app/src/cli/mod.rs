@@ -63,7 +63,7 @@ enum Command {
     Serve(serve::Args),
     /// Show the main job on the sample logs, told step by step, then stay up to be tried.
     Demo(demo::Args),
-    /// Create and list logs.
+    /// Create and list logs, rotate their keys, freeze them.
     #[command(subcommand)]
     Log(logs::Command),
     /// Create, list and delete tokens.

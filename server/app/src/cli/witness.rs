@@ -70,12 +70,16 @@ fn keygen(name: &str, out: &Path) -> Result<Exit, Failure> {
         SigningKey::cosignature(name, *seed()?).map_err(|error| Failure::usage(error.to_string()))?,
         SigningKey::ml_dsa_44(name, *seed()?).map_err(|error| Failure::usage(error.to_string()))?,
     ];
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(out)
-        .map_err(|error| Failure::file(out, &error))?;
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(out).map_err(|error| match error
+            .kind()
+        {
+            std::io::ErrorKind::AlreadyExists => Failure::cannot_tell(format!(
+                "{} is there already, and keys are never overwritten; name another file with --out",
+                out.display()
+            )),
+            _ => Failure::file(out, &error),
+        })?;
     for key in &keys {
         let line = key.to_private_note();
         let written = file.write_all(line.as_bytes()).and_then(|()| file.write_all(b"\n"));

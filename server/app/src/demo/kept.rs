@@ -111,12 +111,14 @@ async fn before_and_after(stage: &mut Stage<'_>, record: &Record, sent: &Sent) -
     let after = Event::flatten(&record.event).unwrap_or_default();
     let cells = record.redactions.iter().map(|redaction| {
         let path = redaction.path.as_str();
-        let left =
-            after.iter().find(|attribute| attribute.path == path).map(|attribute| words(&attribute.value));
+        let left = after.iter().find(|attribute| attribute.path == path);
+        let left = left.map_or_else(|| "(gone)".to_owned(), |attribute| words(&attribute.value));
+        let before = before.and_then(|event| event.get(path)).map(words).unwrap_or_default();
+        let same = common_start(&before, &left);
         vec![
             cut(path, VALUE_CHARS),
-            before.and_then(|event| event.get(path)).map(words).unwrap_or_default(),
-            left.unwrap_or_else(|| "(gone)".to_owned()),
+            cut(&from_difference(&before, same), VALUE_CHARS),
+            cut(&from_difference(&left, same), VALUE_CHARS),
             redaction.rule.clone(),
         ]
     });
@@ -143,9 +145,23 @@ fn normalize(wasm: &[u8], source: &str, content_type: &str, raw: &[u8]) -> Resul
     }
 }
 
+/// How many characters both begin with.
+fn common_start(one: &str, other: &str) -> usize {
+    one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count()
+}
+
+/// The text from where it differs from another, if that is not among the characters that are shown.
+fn from_difference(text: &str, same: usize) -> String {
+    if same + 8 < VALUE_CHARS {
+        return text.to_owned();
+    }
+    let rest: String = text.chars().skip(same.saturating_sub(8)).collect();
+    format!("…{rest}")
+}
+
 /// A value as people read it.
 fn words(value: &Value) -> String {
-    let text = match value {
+    match value {
         Value::Null => "null".to_owned(),
         Value::Boolean(value) => value.to_string(),
         Value::Integer(value) => value.to_string(),
@@ -154,8 +170,7 @@ fn words(value: &Value) -> String {
         Value::Dropped(_) => "(gone)".to_owned(),
         Value::EmptyObject => "{}".to_owned(),
         Value::EmptyList => "[]".to_owned(),
-    };
-    cut(&text, VALUE_CHARS)
+    }
 }
 
 /// How long records live, by class.
