@@ -135,8 +135,8 @@ impl Host {
         &self.inner.limits
     }
 
-    /// Checks, compiles and once instantiates and configures a component that is new. Compiling takes from milliseconds to, for an
-    /// interpreter, tens of seconds, on all processors.
+    /// Checks, compiles and once instantiates and configures a component that is new. Compiling takes from milliseconds
+    /// to, for an interpreter, tens of seconds, on all processors.
     ///
     /// What is wrong with it, all of it, is the verdict.
     ///

@@ -103,7 +103,7 @@ impl Log {
         let new = keys.iter().map(|key| KeyRow { key: key.clone(), begins, ends: None });
         let ending = |old: KeyRow| KeyRow { ends: Some(old.ends.unwrap_or(ends).min(ends)), ..old };
         let size = self.tree().head().checkpoint.size;
-        let before = self.signing().into_iter().filter(|row| row.ends.is_none_or(|ends| size <= ends));
+        let before = self.signing().into_iter().filter(|row| !row.has_ended(size));
         Change { rows: new.chain(before.map(ending)).collect(), new: keys.len(), ends }
     }
 
@@ -166,8 +166,7 @@ impl Log {
     /// needs them, whose size is beyond theirs.
     pub(crate) async fn drop_ended_keys(&self) -> Result<(), LedgerError> {
         let size = self.tree().head().checkpoint.size;
-        let signing = self.signing().into_iter().filter(|row| row.ends.is_none_or(|ends| size <= ends));
-        let signing: Vec<KeyRow> = signing.collect();
+        let signing: Vec<KeyRow> = self.signing().into_iter().filter(|row| !row.has_ended(size)).collect();
         let notes = self.keys().signing();
         let kept = signing::notes_of(&notes, &signing);
         if kept.len() < notes.len() {

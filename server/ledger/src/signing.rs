@@ -28,7 +28,12 @@ pub(crate) struct KeyRow {
 impl KeyRow {
     /// Whether it signs the head of a tree of this size.
     pub(crate) fn signs(&self, size: u64) -> bool {
-        self.begins <= size && self.ends.is_none_or(|ends| size <= ends)
+        self.begins <= size && !self.has_ended(size)
+    }
+
+    /// Whether it signs the head of no tree of this size or of larger ones.
+    pub(crate) fn has_ended(&self, size: u64) -> bool {
+        self.ends.is_some_and(|ends| ends < size)
     }
 }
 
@@ -99,9 +104,7 @@ pub(crate) fn stored(
 
 /// Refuses where a key is gone that signs the head of a tree of this size or of larger ones.
 pub(crate) fn missing(rows: &[KeyRow], there: &[KeyRow], size: u64) -> Result<(), LedgerError> {
-    let is_gone = |row: &&KeyRow| {
-        row.ends.is_none_or(|ends| size <= ends) && !there.iter().any(|found| found.key == row.key)
-    };
+    let is_gone = |row: &&KeyRow| !row.has_ended(size) && !there.iter().any(|found| found.key == row.key);
     rows.iter().find(is_gone).map_or(Ok(()), |row| Err(lacking(&row.key)))
 }
 

@@ -40,8 +40,8 @@ fn secret(token: Option<&str>) -> Option<Secret> {
 /// Who asks, in commands that take a log's monitoring prefix and not a server's address.
 #[derive(Args)]
 pub(super) struct Reader {
-    /// A token of role monitor, which a private log needs. `CAIRNLOG_TOKEN` is used below `CAIRNLOG_SERVER` alone: other URLs
-    /// are others' business.
+    /// A token of role monitor, which a private log needs. `CAIRNLOG_TOKEN` is used below `CAIRNLOG_SERVER` alone: other
+    /// URLs are others' business.
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
 }
