@@ -28,6 +28,9 @@ const VERSION: u64 = 1;
 /// The largest size that an entry may say: every reader of JSON takes it for this very number (RFC 7493 §2.2).
 pub const SIZE_MAX: u64 = (1 << 53) - 1;
 
+/// Most ranges that one erasure names, so that its entry stays within [`ENTRY_BYTES_MAX`].
+pub const RANGES_MAX: usize = 1024;
+
 /// One leaf of a records log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -87,6 +90,53 @@ pub enum Body {
         /// The size of the largest tree whose head the keys before it sign.
         ends: u64,
     },
+    /// What became of a quarantined raw record.
+    Release {
+        /// The index of its quarantine entry.
+        of: u64,
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// How many raw records a source sent in an hour, and what became of them.
+    Tally {
+        /// The source's name.
+        source: String,
+    },
+    /// The removal of payloads and their keys.
+    Erasure(Erased),
+    /// A retention class, before a record names it.
+    Retention,
+    /// A legal hold that was set or released.
+    Hold,
+    /// Who read or changed what; in a server's control log only.
+    Access,
+}
+
+/// What became of a quarantined raw record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// A pipeline could process it after all.
+    Logged {
+        /// The index of its first record.
+        first: u64,
+        /// How many records it gave.
+        records: u64,
+    },
+    /// A pipeline found nothing in it to log.
+    Skipped,
+    /// An operator gave it up.
+    Discarded,
+    /// It was erased when its time was over, or on request.
+    Erased,
+}
+
+/// What an erasure says in the clear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Erased {
+    /// What was due: from where to where, half-open, ascending, with a gap between any two; 1 to [`RANGES_MAX`].
+    Sweep(Vec<(u64, u64)>),
+    /// What a person asked for. Which and how many is sealed.
+    Request,
 }
 
 /// What the leaves of a log are.
@@ -161,6 +211,28 @@ impl Entry {
                 r#"{{"count":{count},"ends":{ends},"fields":"{fields}","key":{},"kind":"key","received":"{received}","v":1}}"#,
                 json_string(&key.to_string())
             ),
+            Body::Release { of, outcome: Outcome::Logged { first, records } } => format!(
+                r#"{{"count":{count},"fields":"{fields}","first":{first},"kind":"release","of":{of},"outcome":"logged","received":"{received}","records":{records},"v":1}}"#,
+            ),
+            Body::Release { of, outcome } => format!(
+                r#"{{"count":{count},"fields":"{fields}","kind":"release","of":{of},"outcome":"{}","received":"{received}","v":1}}"#,
+                outcome.as_str()
+            ),
+            Body::Tally { source } => format!(
+                r#"{{"count":{count},"fields":"{fields}","kind":"tally","received":"{received}","source":{},"v":1}}"#,
+                json_string(source)
+            ),
+            Body::Erasure(Erased::Sweep(ranges)) => format!(
+                r#"{{"count":{count},"fields":"{fields}","kind":"erasure","mode":"sweep","ranges":[{}],"received":"{received}","v":1}}"#,
+                ranges.iter().map(|(start, end)| format!("[{start},{end}]")).collect::<Vec<_>>().join(",")
+            ),
+            Body::Erasure(Erased::Request) => format!(
+                r#"{{"count":{count},"fields":"{fields}","kind":"erasure","mode":"request","received":"{received}","v":1}}"#,
+            ),
+            Body::Retention | Body::Hold | Body::Access => format!(
+                r#"{{"count":{count},"fields":"{fields}","kind":"{}","received":"{received}","v":1}}"#,
+                self.kind()
+            ),
         }
         .into_bytes()
     }
@@ -191,7 +263,7 @@ impl Entry {
         }
     }
 
-    /// `log`, `record`, `pipeline`, `plugin`, `quarantine` or `key`.
+    /// Its kind as the entry spells it: `log`, `record`, `pipeline` …
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self.body {
@@ -201,6 +273,12 @@ impl Entry {
             Body::Plugin { .. } => "plugin",
             Body::Quarantine { .. } => "quarantine",
             Body::Key { .. } => "key",
+            Body::Release { .. } => "release",
+            Body::Tally { .. } => "tally",
+            Body::Erasure(_) => "erasure",
+            Body::Retention => "retention",
+            Body::Hold => "hold",
+            Body::Access => "access",
         }
     }
 }
@@ -231,8 +309,39 @@ impl Members {
                 Body::Quarantine { source: self.take("source", source)?, raw: self.parsed("raw")? }
             }
             "key" => Body::Key { key: self.parsed("key")?, ends: self.take("ends", size)? },
+            "release" => Body::Release { of: self.take("of", size)?, outcome: self.outcome()? },
+            "tally" => Body::Tally { source: self.take("source", source)? },
+            "erasure" => Body::Erasure(self.erased()?),
+            "retention" => Body::Retention,
+            "hold" => Body::Hold,
+            "access" => Body::Access,
             _ => return Err(EntryError::Kind),
         })
+    }
+
+    fn outcome(&mut self) -> Result<Outcome, EntryError> {
+        let others = [Outcome::Skipped, Outcome::Discarded, Outcome::Erased];
+        match self.take("outcome", owned)?.as_str() {
+            "logged" => {
+                let (first, records) = (self.take("first", size)?, self.take("records", size)?);
+                if records == 0 {
+                    Err(EntryError::Form("records"))
+                } else {
+                    Ok(Outcome::Logged { first, records })
+                }
+            }
+            text => {
+                others.into_iter().find(|outcome| outcome.as_str() == text).ok_or(EntryError::Form("outcome"))
+            }
+        }
+    }
+
+    fn erased(&mut self) -> Result<Erased, EntryError> {
+        match self.take("mode", owned)?.as_str() {
+            "sweep" => Ok(Erased::Sweep(self.take("ranges", ranges)?)),
+            "request" => Ok(Erased::Request),
+            _ => Err(EntryError::Form("mode")),
+        }
     }
 
     fn take<T>(
@@ -279,6 +388,36 @@ fn part(member: &Json) -> Option<(u32, u32)> {
     let part = u32::try_from(part.as_u64()?).ok()?;
     let parts = u32::try_from(parts.as_u64()?).ok()?;
     (part < parts).then_some((part, parts))
+}
+
+fn ranges(member: &Json) -> Option<Vec<(u64, u64)>> {
+    let items = member.as_array()?;
+    let range = |item: &Json| match item.as_array()?.as_slice() {
+        [start, end] => Some((size(start)?, size(end)?)),
+        _ => None,
+    };
+    let ranges: Vec<(u64, u64)> = items.iter().map(range).collect::<Option<_>>()?;
+    is_in_order(&ranges).then_some(ranges)
+}
+
+/// Whether these are ranges that an erasure may name.
+fn is_in_order(ranges: &[(u64, u64)]) -> bool {
+    (1..=RANGES_MAX).contains(&ranges.len())
+        && ranges.iter().all(|(start, end)| start < end)
+        && ranges.windows(2).all(|pair| pair[0].1 < pair[1].0)
+}
+
+impl Outcome {
+    /// `logged`, `skipped`, `discarded` or `erased`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Logged { .. } => "logged",
+            Self::Skipped => "skipped",
+            Self::Discarded => "discarded",
+            Self::Erased => "erased",
+        }
+    }
 }
 
 impl Mode {

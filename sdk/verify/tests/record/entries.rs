@@ -1,7 +1,9 @@
 //! Entries: the template against JCS, and one spelling only.
 
 use cairnlog_verify::Hash;
-use cairnlog_verify::entry::{Body, Digest, Entry, EntryError, Mode, SIZE_MAX, hour};
+use cairnlog_verify::entry::{
+    Body, Digest, Entry, EntryError, Erased, Mode, Outcome, RANGES_MAX, SIZE_MAX, hour,
+};
 use cairnlog_verify::note::{SigningKey, VerifierKey};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -20,6 +22,14 @@ fn entries() -> Vec<Entry> {
         entry(Body::Plugin { digest: Digest([2; 32]) }),
         entry(Body::Quarantine { source: "okta-prod".to_owned(), raw: Hash([0xc4; 32]) }),
         entry(Body::Key { key: key("log.example/hr", 7), ends: 70_000 }),
+        entry(Body::Release { of: 41, outcome: Outcome::Logged { first: 70, records: 2 } }),
+        entry(Body::Release { of: 41, outcome: Outcome::Discarded }),
+        entry(Body::Tally { source: "okta-prod".to_owned() }),
+        entry(Body::Erasure(Erased::Sweep(vec![(3, 9), (12, 13)]))),
+        entry(Body::Erasure(Erased::Request)),
+        entry(Body::Retention),
+        entry(Body::Hold),
+        entry(Body::Access),
     ]
 }
 
@@ -44,11 +54,41 @@ fn jcs(entry: &Entry) -> Vec<u8> {
         Body::Pipeline { digest } | Body::Plugin { digest } => json!({ "digest": digest }),
         Body::Quarantine { source, raw } => json!({ "source": source, "raw": raw }),
         Body::Key { key, ends } => json!({ "key": key.to_string(), "ends": ends }),
+        Body::Release { of, outcome: Outcome::Logged { first, records } } => {
+            json!({ "of": of, "outcome": "logged", "first": first, "records": records })
+        }
+        Body::Release { of, outcome } => json!({ "of": of, "outcome": outcome.as_str() }),
+        Body::Tally { source } => json!({ "source": source }),
+        Body::Erasure(Erased::Sweep(ranges)) => json!({ "mode": "sweep", "ranges": ranges }),
+        Body::Erasure(Erased::Request) => json!({ "mode": "request" }),
+        Body::Retention | Body::Hold | Body::Access => json!({}),
         other => panic!("no object for {other:?}"),
     };
     let Json::Object(own) = own else { unreachable!() };
     object.as_object_mut().unwrap().extend(own);
     serde_jcs::to_vec(&object).unwrap()
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        (0..=SIZE_MAX, 1..=SIZE_MAX).prop_map(|(first, records)| Outcome::Logged { first, records }),
+        Just(Outcome::Skipped),
+        Just(Outcome::Discarded),
+        Just(Outcome::Erased),
+    ]
+}
+
+/// Ranges with a gap before each.
+fn ranges() -> impl Strategy<Value = Vec<(u64, u64)>> {
+    prop::collection::vec((1_u64..1 << 40, 1_u64..1 << 40), 1..20).prop_map(|gaps| {
+        let mut end = 0;
+        let range = |(gap, length)| {
+            let start = end + gap;
+            end = start + length;
+            (start, end)
+        };
+        gaps.into_iter().map(range).collect()
+    })
 }
 
 fn entry() -> impl Strategy<Value = Entry> {
@@ -67,6 +107,13 @@ fn entry() -> impl Strategy<Value = Entry> {
             (source, hash.clone()).prop_map(|(source, raw)| Body::Quarantine { source, raw }),
             (r#"[a-zé/."\\ж😀-]{1,60}"#, any::<u8>(), 0..=SIZE_MAX)
                 .prop_map(|(name, seed, ends)| Body::Key { key: key(&name, seed), ends }),
+            (0..=SIZE_MAX, outcome()).prop_map(|(of, outcome)| Body::Release { of, outcome }),
+            source.prop_map(|source| Body::Tally { source }),
+            ranges().prop_map(|ranges| Body::Erasure(Erased::Sweep(ranges))),
+            Just(Body::Erasure(Erased::Request)),
+            Just(Body::Retention),
+            Just(Body::Hold),
+            Just(Body::Access),
         ];
     (any::<u64>(), 4_u32..16, hash, body).prop_map(|(ms, power, fields, body)| Entry {
         received: hour(ms % 253_402_300_800_000),
@@ -195,5 +242,31 @@ fn digests_have_one_spelling() {
     assert_eq!(serde_json::from_value::<Digest>(json!(text)).unwrap(), digest);
     for other in ["", "sha256:", &text[7..], &text[..70], &text.to_uppercase(), &format!("{text}0")] {
         assert!(other.parse::<Digest>().is_err(), "{other}");
+    }
+}
+
+#[test]
+fn an_erasure_names_ranges_in_order_and_as_many_as_fit() {
+    let entry = |ranges| Entry {
+        received: hour(u64::MAX),
+        count: 32,
+        fields: Hash([0xfb; 32]),
+        body: Body::Erasure(Erased::Sweep(ranges)),
+    };
+    let most: Vec<_> =
+        (0..RANGES_MAX as u64).map(|at| (SIZE_MAX - 4 * at - 3, SIZE_MAX - 4 * at)).rev().collect();
+    let largest = entry(most.clone());
+    assert_eq!(Entry::parse(&largest.write()), Ok(largest));
+    let one_more = [vec![(0, 1)], most].concat();
+    for ranges in [
+        vec![],
+        vec![(3, 3)],
+        vec![(4, 3)],
+        vec![(1, 3), (3, 4)],
+        vec![(5, 6), (1, 2)],
+        vec![(0, SIZE_MAX + 1)],
+        one_more,
+    ] {
+        assert_eq!(Entry::parse(&entry(ranges).write()), Err(EntryError::Form("ranges")));
     }
 }
