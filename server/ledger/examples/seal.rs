@@ -41,7 +41,7 @@ fn main() {
         redactions: vec![],
         raw_salt: Some([1; 32]),
         pipeline: Some(Digest([2; 32])),
-        rows: Tokens::new(&[0; 32]).terms("aws", &drafts[0].attributes),
+        rows: Tokens::new(&[0; 32]).terms(Some("aws"), &drafts[0].attributes),
     };
     let redactions = redactions(&drafts[0].attributes);
 
@@ -52,7 +52,7 @@ fn main() {
 
     each(&drafts, "copying a draft (part of redact and all)", Draft::clone);
     each(&drafts, "commit", |draft| commit(&key, ORIGIN, &draft.attributes));
-    each(&drafts, "terms", |draft| tokens.terms("aws", &draft.attributes));
+    each(&drafts, "terms", |draft| tokens.terms(Some("aws"), &draft.attributes));
     each(&drafts, "payload: CBOR", |_| payload.to_cbor());
     each(&drafts, "payload: CBOR, zstd, AES-GCM-SIV", |_| payload.seal(&key, ORIGIN, &leaf));
     each(&drafts, "wrap", |_| page.wrap(&key, ORIGIN, &leaf));

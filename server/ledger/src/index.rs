@@ -145,7 +145,7 @@ impl Tokens {
     }
 
     /// The terms of a record, ascending and each once.
-    pub fn terms(&mut self, source: &str, attributes: &[Attribute]) -> Vec<Term> {
+    pub fn terms(&mut self, source: Option<&str>, attributes: &[Attribute]) -> Vec<Term> {
         let mut terms: Vec<Term> =
             values(source, attributes).map(|(field, value)| self.term(field, &value)).collect();
         terms.sort_unstable();
@@ -154,9 +154,9 @@ impl Tokens {
     }
 }
 
-/// What a record can be found by, as kept, not folded: its source, and text and integers at the paths of the fields.
+/// What a record can be found by, as kept, not folded: its source, if it has one, and text and integers at the paths of the fields.
 pub fn values<'a>(
-    source: &'a str,
+    source: Option<&'a str>,
     attributes: &'a [Attribute],
 ) -> impl Iterator<Item = (Field, Cow<'a, str>)> {
     let of_event = attributes.iter().filter_map(|Attribute { path, value }| {
@@ -167,7 +167,7 @@ pub fn values<'a>(
         };
         Some((Field::of_path(path)?, value))
     });
-    std::iter::once((Field::Source, Cow::Borrowed(source))).chain(of_event)
+    source.map(|source| (Field::Source, Cow::Borrowed(source))).into_iter().chain(of_event)
 }
 
 /// The one spelling under which equal values are found: an IP address as RFC 5952 writes it, an e-mail address with its
@@ -290,7 +290,7 @@ mod tests {
             attribute("user.name", Value::Text(String::new())),
         ];
         let mut tokens = Tokens::new(&[7; 32]);
-        let terms = tokens.terms("okta-prod", &attributes);
+        let terms = tokens.terms(Some("okta-prod"), &attributes);
         let mut expected = [
             tokens.term(Field::Source, "okta-prod"),
             tokens.term(Field::Actor, "ann"),

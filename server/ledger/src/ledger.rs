@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
 use cairnlog_host::Host;
@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::class::Class;
+use crate::control::CONTROL;
 use crate::error::LedgerError;
 use crate::handles::{Clock, Random};
 use crate::limits::{LOGS_MAX, SEARCHES_MAX};
@@ -111,8 +112,19 @@ impl Ledger {
         let registry = Registry::open(Arc::clone(&engine), writer.clone(), host.clone()).await?;
         let workers = Arc::new(Semaphore::new(workers));
         let searches = Semaphore::new(SEARCHES_MAX);
-        let shared =
-            Shared { engine, writer, host, clock, random, registry, workers, searches, record_bytes_max };
+        let control = OnceLock::new();
+        let shared = Shared {
+            engine,
+            writer,
+            host,
+            clock,
+            random,
+            registry,
+            workers,
+            searches,
+            record_bytes_max,
+            control,
+        };
         let shared = Arc::new(shared);
         let scan = Scan::prefix(Family::Logs, Vec::new(), LOGS_MAX);
         let mut logs = BTreeMap::new();
@@ -150,6 +162,19 @@ impl Ledger {
     /// [`LedgerError::BadRequest`] for a name, origin or key that can't be; [`LedgerError::Conflict`] for one
     /// that is taken.
     pub async fn create_log(&self, new: NewLog, by: &str) -> Result<Arc<Log>, LedgerError> {
+        if new.name == CONTROL {
+            return Err(LedgerError::Conflict(format!("{CONTROL:?} is the name of the server's own log")));
+        }
+        self.create(None, new, by).await
+    }
+
+    /// As [`create_log`](Self::create_log), with this id; the next one where there is none.
+    pub(crate) async fn create(
+        &self,
+        id: Option<u32>,
+        new: NewLog,
+        by: &str,
+    ) -> Result<Arc<Log>, LedgerError> {
         let bad = |words: String| LedgerError::BadRequest(words);
         name::check(&new.name).map_err(|error| bad(format!("the log's name: {error}")))?;
         if new.dedupe && new.mode != Mode::Opaque {
@@ -166,7 +191,8 @@ impl Ledger {
         let signers: Vec<Signer> = signing::parse(&notes, &origin)?.into_iter().map(Signer::from).collect();
         let key_rows = signing::rows(&signers);
         self.check_keys(new.mode, &key_rows)?;
-        self.check_vacant(*next_id).await?;
+        let own_id = id.unwrap_or(*next_id);
+        self.check_vacant(own_id).await?;
         let keys = self.make_keys(&new.name, &origin, notes).await?;
         let row = LogRow {
             name: new.name,
@@ -178,8 +204,8 @@ impl Ledger {
             frozen: false,
             keys: key_rows,
         };
-        let log = self.first_commit(*next_id, row, keys, signers, by).await?;
-        *next_id += 1;
+        let log = self.first_commit(own_id, row, keys, signers, by).await?;
+        *next_id = (*next_id).max(own_id + 1);
         let log = Arc::new(log);
         self.logs.write().unwrap_or_else(PoisonError::into_inner).insert(log.info().name, Arc::clone(&log));
         Ok(log)

@@ -22,9 +22,11 @@
 //!    it does all day, or `opaque`.
 //! 4. `ledger`: all logs of a server; `signing`, `rotation`: their keys and how they change. `stored`: which they are, for who does not open them.
 
+mod access;
 mod aead;
 mod answer;
 mod cbor;
+mod control;
 mod inflight;
 mod ingest;
 mod intake;
@@ -57,9 +59,11 @@ pub mod said;
 pub mod worker;
 pub mod wrap;
 
+pub use access::{Access, Activity};
 pub use answer::{Answer, RowAnswer, Status};
 pub use cairnlog_verify::entry::Mode;
 pub use class::{Class, Trigger};
+pub use control::CONTROL;
 pub use error::LedgerError;
 pub use ingest::{Idempotency, Ingest};
 pub use ledger::{Config, Ledger, NewLog, WitnessesOf};

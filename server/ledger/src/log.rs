@@ -5,7 +5,7 @@ mod days;
 mod sources;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 
 use cairnlog_host::Host;
 use cairnlog_store::secrets::LogKeys;
@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) searches: Semaphore,
     /// Bytes of a raw record beyond which it is quarantined.
     pub(crate) record_bytes_max: usize,
+    /// The server's own log, once it is open.
+    pub(crate) control: OnceLock<Weak<Log>>,
 }
 
 impl Shared {

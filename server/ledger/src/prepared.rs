@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 
+use cairnlog_store::secrets::Lease;
 use cairnlog_store::{Batch, Family, layout};
 use cairnlog_tlog::Submission;
 use cairnlog_verify::Hash;
@@ -32,6 +33,8 @@ pub struct Prepared {
     expiry: Vec<(u32, Vec<u8>)>,
     further: Vec<Further>,
     row_bytes: usize,
+    /// Of the pages that wrap the entries' keys; given up when the rows are on their way.
+    leases: Vec<Lease>,
 }
 
 /// Rows that only one entry has.
@@ -52,8 +55,10 @@ impl Prepared {
         let (mut entries, mut leaf_hashes, mut own) =
             (Vec::with_capacity(count), Vec::with_capacity(count), Vec::with_capacity(count));
         let mut shared = Shared::default();
+        let mut leases: Vec<Lease> = Vec::new();
         for (offset, sealed) in (0..).zip(sealed) {
             shared.add(offset, &sealed);
+            leases.extend(sealed.lease.filter(|lease| leases.last() != Some(lease)));
             entries.push(sealed.entry);
             leaf_hashes.push(sealed.leaf_hash);
             own.push(OwnRows {
@@ -77,6 +82,7 @@ impl Prepared {
             expiry,
             further,
             row_bytes: 0,
+            leases,
         };
         prepared.row_bytes = prepared.count_row_bytes();
         prepared

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use cairnlog_store::{Family, layout};
 use cairnlog_tlog::AppendError;
-use cairnlog_verify::entry::{Body, Mode, SIZE_MAX};
+use cairnlog_verify::entry::{Body, SIZE_MAX};
 use zeroize::Zeroizing;
 
 use crate::error::LedgerError;
@@ -90,11 +90,6 @@ struct Change {
 }
 
 impl Log {
-    /// Whether a change of keys is an entry: an opaque log has none of its own, and a frozen one takes none.
-    fn says_its_changes(&self) -> bool {
-        self.mode() == Mode::Records && !self.intake().is_frozen()
-    }
-
     /// The rows of new keys, which begin with their entries, then those of the keys that still sign, which end.
     fn key_rows(&self, keys: &[String], overlap: u64) -> Change {
         let entries = if self.says_its_changes() { keys.len() as u64 } else { 0 };

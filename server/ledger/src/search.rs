@@ -103,7 +103,7 @@ impl Search {
 
     /// Whether an opened record has what is looked for.
     fn matches(&self, opened: &Opened) -> bool {
-        let source = opened.source().unwrap_or_default();
+        let source = opened.source();
         self.filters().all(|(field, wanted)| {
             let wanted = fold(wanted);
             values(source, &opened.payload.attributes)

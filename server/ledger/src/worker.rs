@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use cairnlog_store::secrets::{LogKeys, Month, SecretsError};
+use cairnlog_store::secrets::{Lease, LogKeys, Month, Places, SecretsError};
 use cairnlog_verify::Hash;
 use cairnlog_verify::entry::{Body, Digest, Entry, hour};
 use cairnlog_verify::event::Attribute;
@@ -68,6 +68,8 @@ pub struct Sealed {
     pub event_ms: Option<i64>,
     /// The day on which it is to be erased, in days since 1970.
     pub expiry_day: Option<u32>,
+    /// Keeps the page that wraps its key from being destroyed before its rows are written.
+    pub lease: Option<Lease>,
 }
 
 /// A draft that can't be an entry. Raw records whose events can't are quarantined.
@@ -124,11 +126,14 @@ impl Sealer {
             .map(|(draft, key)| {
                 let terms = match &draft.body {
                     Body::Record { source, .. } => {
-                        tokens.of(draft.received_ms)?.terms(source, &draft.attributes)
+                        tokens.of(draft.received_ms)?.terms(Some(source), &draft.attributes)
                     }
+                    Body::Access => tokens.of(draft.received_ms)?.terms(None, &draft.attributes),
                     _ => Vec::new(),
                 };
-                Ok(seal(&self.origin, &record_key(key), pages.next(), terms, draft))
+                let (page, lease) = pages.next();
+                let sealed = seal(&self.origin, &record_key(key), page, terms, draft);
+                Ok(sealed.map(|sealed| Sealed { lease: Some(lease.clone()), ..sealed }))
             })
             .collect()
     }
@@ -152,7 +157,8 @@ pub fn seal(
     draft: Draft,
 ) -> Result<Sealed, SealError> {
     let raw_salt = draft.raw_salt.filter(|_| draft.keeps_raw_salt());
-    let event_ms = matches!(draft.body, Body::Record { .. }).then(|| event_ms(&draft));
+    let is_found = matches!(draft.body, Body::Record { .. } | Body::Access);
+    let event_ms = is_found.then(|| event_ms(&draft));
     let expiry_day =
         draft.retention.as_ref().and_then(|retention| retention.class.expiry_day(draft.received_ms));
     let attributes = with_host(draft.received_ms, draft.retention.as_ref(), draft.attributes);
@@ -177,6 +183,7 @@ pub fn seal(
         terms: payload.rows,
         event_ms,
         expiry_day,
+        lease: None,
     })
 }
 
@@ -219,7 +226,7 @@ fn record_key(bytes: &[u8; 32]) -> RecordKey {
 
 /// Places of reserved pages, given out one by one.
 struct Pages {
-    pages: Vec<(Page, u32)>,
+    pages: Vec<(Page, u32, Lease)>,
 }
 
 impl Pages {
@@ -227,19 +234,19 @@ impl Pages {
         let mut pages: Vec<_> = keys
             .page_for(records)?
             .into_iter()
-            .map(|(id, key, places)| (Page::new(id, key.as_bytes()), places))
+            .map(|Places { page, key, records, lease }| (Page::new(page, key.as_bytes()), records, lease))
             .collect();
         pages.reverse();
         Ok(Self { pages })
     }
 
-    fn next(&mut self) -> &Page {
-        while self.pages.len() > 1 && self.pages.last().is_some_and(|(_, places)| *places == 0) {
+    fn next(&mut self) -> (&Page, &Lease) {
+        while self.pages.len() > 1 && self.pages.last().is_some_and(|(_, places, _)| *places == 0) {
             self.pages.pop();
         }
-        let (page, places) = self.pages.last_mut().expect("a place was reserved for every draft");
+        let (page, places, lease) = self.pages.last_mut().expect("a place was reserved for every draft");
         *places = places.checked_sub(1).expect("a place was reserved for every draft");
-        page
+        (page, lease)
     }
 }
 

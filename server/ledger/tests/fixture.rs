@@ -44,7 +44,7 @@ fn quarantine() -> Draft {
 
 fn sealed(key: [u8; 32], draft: Draft) -> Sealed {
     let terms = match &draft.body {
-        Body::Record { source, .. } => Tokens::new(&INDEX_KEY).terms(source, &draft.attributes),
+        Body::Record { source, .. } => Tokens::new(&INDEX_KEY).terms(Some(source), &draft.attributes),
         _ => vec![],
     };
     seal(ORIGIN, &RecordKey::from_bytes(key), &page(), terms, draft).unwrap()

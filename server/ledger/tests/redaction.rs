@@ -410,7 +410,7 @@ proptest! {
             for note in &redacted.notes {
                 prop_assert!(![&note.path, &note.entity, &note.rule].iter().any(|words| words.contains(text.as_str())));
             }
-            let terms = index::values("source", &redacted.attributes);
+            let terms = index::values(Some("source"), &redacted.attributes);
             prop_assert!(terms.into_iter().all(|(_, value)| value.parse::<i64>().is_ok() || !value.contains(text.as_str())));
         }
         // Every drop that was asked for was done, nothing but values changed, and each change is noted.

@@ -279,8 +279,9 @@ fn rows_stand_under_their_keys_and_are_as_many_bytes_as_announced() {
 
 #[test]
 fn a_reader_confirms_hits_by_the_values_that_were_indexed() {
-    let found: Vec<_> =
-        values("okta-prod", &record().attributes).map(|(field, value)| (field, value.into_owned())).collect();
+    let found: Vec<_> = values(Some("okta-prod"), &record().attributes)
+        .map(|(field, value)| (field, value.into_owned()))
+        .collect();
     assert!(found.contains(&(Field::Actor, "Bea@Example.com".to_owned())));
     assert!(!found.iter().any(|(field, _)| *field == Field::Ip));
 }

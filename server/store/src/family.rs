@@ -23,6 +23,10 @@
 /// | `plugins` | digest \[32\], no log id | a component and what is known of it | immutable |
 /// | `sources` | name | a source and its pipeline | rewritten |
 /// | | 0 u8, digest \[32\] | index of the log's entry for a plugin | immutable |
+/// | `holds` | id u64 | a legal hold: where its entry stands | deleted by its release |
+/// | `erasures` | 0 u8, first index u64 | the end of a stretch of erased records, and where its entry stands | immutable |
+/// | | 1 u8, page u32 | empty: the page is to be destroyed | deleted when it is |
+/// | | 2 u8, id u64 | what waits for a second person's approval | deleted when it has it |
 /// | `tokens` | id, no log id | a token's hash and rights | rewritten, deleted |
 /// | `logs` | nothing | a log's name, origin and mode | rewritten seldom |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,11 +63,15 @@ pub enum Family {
     Tokens,
     /// The logs themselves.
     Logs,
+    /// Legal holds.
+    Holds,
+    /// What was erased, and what is left to do about it.
+    Erasures,
 }
 
 impl Family {
     /// All families, in the order of their declaration.
-    pub const ALL: [Family; 16] = [
+    pub const ALL: [Family; 18] = [
         Family::Entries,
         Family::Tiles,
         Family::Heads,
@@ -80,6 +88,8 @@ impl Family {
         Family::Sources,
         Family::Tokens,
         Family::Logs,
+        Family::Holds,
+        Family::Erasures,
     ];
 
     /// The name on disk.
@@ -102,6 +112,8 @@ impl Family {
             Family::Sources => "sources",
             Family::Tokens => "tokens",
             Family::Logs => "logs",
+            Family::Holds => "holds",
+            Family::Erasures => "erasures",
         }
     }
 }
@@ -115,7 +127,7 @@ mod tests {
         let names: Vec<_> = Family::ALL.iter().map(|family| family.name()).collect();
         assert_eq!(
             names.join(" "),
-            "entries tiles heads by_leaf payloads keys quarantine postings times expiry seen classes plugins sources tokens logs"
+            "entries tiles heads by_leaf payloads keys quarantine postings times expiry seen classes plugins sources tokens logs holds erasures"
         );
     }
 

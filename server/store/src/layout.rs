@@ -19,6 +19,14 @@ const WITNESS_SIZE: u8 = 4;
 const PLUGIN_ENTRY: u8 = 0;
 /// See [`pipeline_entry_key`].
 const PIPELINE_ENTRY: u8 = 1;
+/// `sources`: see [`entity_key`].
+const ENTITY: u8 = 2;
+/// `erasures`: what was erased.
+const ERASED: u8 = 0;
+/// `erasures`: a page that is to be destroyed.
+const PAGE_TO_DESTROY: u8 = 1;
+/// `erasures`: what waits for approval.
+const PENDING: u8 = 2;
 /// `times`: records in the order of their events.
 const BY_TIME: u8 = 0;
 /// `times`: when the events of a stretch of records were.
@@ -174,10 +182,58 @@ pub fn pipeline_entry_key(log: u32, digest: &[u8; 32]) -> Vec<u8> {
     key(log, &[&[PIPELINE_ENTRY], digest])
 }
 
-/// Whether a key of `sources` is that of a source, not of an entry of a plugin or pipeline.
+/// `sources`: log u32, 2 u8, an entity that pseudonyms stand for.
+#[must_use]
+pub fn entity_key(log: u32, entity: &str) -> Vec<u8> {
+    key(log, &[&[ENTITY], entity.as_bytes()])
+}
+
+/// `sources`: the prefix of all entities, to scan.
+#[must_use]
+pub fn entities_prefix(log: u32) -> Vec<u8> {
+    key(log, &[&[ENTITY]])
+}
+
+/// `holds`: log u32, id u64.
+#[must_use]
+pub fn hold_key(log: u32, id: u64) -> Vec<u8> {
+    key(log, &[&id.to_be_bytes()])
+}
+
+/// `erasures`: log u32, 0 u8, first index of a stretch of erased records u64.
+#[must_use]
+pub fn erased_key(log: u32, first: u64) -> Vec<u8> {
+    key(log, &[&[ERASED], &first.to_be_bytes()])
+}
+
+/// `erasures`: log u32, 1 u8, page u32.
+#[must_use]
+pub fn page_to_destroy_key(log: u32, page: u32) -> Vec<u8> {
+    key(log, &[&[PAGE_TO_DESTROY], &page.to_be_bytes()])
+}
+
+/// `erasures`: the prefix of all pages that are to be destroyed, to scan.
+#[must_use]
+pub fn pages_to_destroy_prefix(log: u32) -> Vec<u8> {
+    key(log, &[&[PAGE_TO_DESTROY]])
+}
+
+/// `erasures`: log u32, 2 u8, id u64.
+#[must_use]
+pub fn pending_key(log: u32, id: u64) -> Vec<u8> {
+    key(log, &[&[PENDING], &id.to_be_bytes()])
+}
+
+/// `erasures`: the prefix of all that waits for approval, to scan.
+#[must_use]
+pub fn pending_prefix(log: u32) -> Vec<u8> {
+    key(log, &[&[PENDING]])
+}
+
+/// Whether a key of `sources` is that of a source, not of an entry of a plugin or pipeline or of an entity.
 #[must_use]
 pub fn is_source_key(key: &[u8]) -> bool {
-    split_log(key).is_some_and(|(_, rest)| rest.first().is_some_and(|first| *first > PIPELINE_ENTRY))
+    split_log(key).is_some_and(|(_, rest)| rest.first().is_some_and(|first| *first > ENTITY))
 }
 
 /// `plugins`: SHA-256 of the component, no log id.
@@ -198,7 +254,8 @@ pub fn log_key(log: u32) -> Vec<u8> {
     key(log, &[])
 }
 
-/// The log and index of a row of `entries`, `payloads`, `keys` or `quarantine`; `None` if it is no such key.
+/// The log and index of a row of `entries`, `payloads`, `keys` or `quarantine`, or the id of one of `holds`; `None` if it
+/// is no such key.
 #[must_use]
 pub fn parse_index_key(key: &[u8]) -> Option<(u32, u64)> {
     let (log, rest) = split_log(key)?;
@@ -235,11 +292,39 @@ pub fn parse_expiry_key(key: &[u8]) -> Option<(u32, u64)> {
     Some((u32::from_be_bytes(*period), u64_exact(first)?))
 }
 
+/// The first index of a row of `erasures` of what was erased.
+#[must_use]
+pub fn parse_erased_key(key: &[u8]) -> Option<u64> {
+    let (_, rest) = split_log(key)?;
+    u64_exact(rest.strip_prefix(&[ERASED])?)
+}
+
+/// The page of a row of `erasures` of a page that is to be destroyed.
+#[must_use]
+pub fn parse_page_to_destroy_key(key: &[u8]) -> Option<u32> {
+    let (_, rest) = split_log(key)?;
+    Some(u32::from_be_bytes(rest.strip_prefix(&[PAGE_TO_DESTROY])?.try_into().ok()?))
+}
+
+/// The id of a row of `erasures` of what waits for approval.
+#[must_use]
+pub fn parse_pending_key(key: &[u8]) -> Option<u64> {
+    let (_, rest) = split_log(key)?;
+    u64_exact(rest.strip_prefix(&[PENDING])?)
+}
+
+/// The entity of a row of `sources`.
+#[must_use]
+pub fn parse_entity_key(key: &[u8]) -> Option<&str> {
+    let (_, rest) = split_log(key)?;
+    std::str::from_utf8(rest.strip_prefix(&[ENTITY])?).ok()
+}
+
 /// The log and the name of a row of `classes` or `sources`; `None` for a plugin's entry among the sources.
 #[must_use]
 pub fn parse_name_key(key: &[u8]) -> Option<(u32, &str)> {
     let (log, name) = split_log(key)?;
-    let is_name = name.first().is_some_and(|first| *first > PIPELINE_ENTRY);
+    let is_name = name.first().is_some_and(|first| *first > ENTITY);
     Some((log, std::str::from_utf8(name).ok().filter(|_| is_name)?))
 }
 
@@ -332,6 +417,11 @@ mod tests {
                 "00000001000707070707070707070707070707070707070707070707070707070707070707",
             ),
             (pipeline_entry_key(1, &[0x64; 32]), &format!("0000000101{}", "64".repeat(32))),
+            (entity_key(1, "NAME"), "00000001024e414d45"),
+            (hold_key(1, 9), "000000010000000000000009"),
+            (erased_key(1, 9), "00000001000000000000000009"),
+            (page_to_destroy_key(1, 9), "000000010100000009"),
+            (pending_key(1, 9), "00000001020000000000000009"),
             (token_key("0a1b"), "30613162"),
             (log_key(u32::MAX), "ffffffff"),
         ];
@@ -368,6 +458,12 @@ mod tests {
             prop_assert_eq!(parse_expiry_key(&expiry_key(log, period, a)), Some((period, a)));
             let source = source_key(log, "okta-prod");
             prop_assert_eq!(parse_name_key(&source), Some((log, "okta-prod")));
+            prop_assert_eq!(parse_erased_key(&erased_key(log, a)), Some(a));
+            prop_assert_eq!(parse_page_to_destroy_key(&page_to_destroy_key(log, period)), Some(period));
+            prop_assert_eq!(parse_pending_key(&pending_key(log, a)), Some(a));
+            prop_assert_eq!(parse_entity_key(&entity_key(log, "NAME")), Some("NAME"));
+            prop_assert_eq!(parse_entity_key(&source), None);
+            prop_assert_eq!(parse_erased_key(&pending_key(log, a)), None);
             prop_assert_eq!(parse_log_key(&log_key(log)), Some(log));
             prop_assert_eq!(entry_key(log, a).cmp(&entry_key(log, b)), a.cmp(&b));
         }

@@ -18,13 +18,13 @@ mod key;
 mod keyring;
 mod month;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -55,17 +55,36 @@ pub struct LogKeys {
     room: Mutex<Room>,
 }
 
-/// Pages of this run with places left, the next to be used first.
+/// Pages of this run with places left, the next to be used first, and who may still use those of this run.
 #[derive(Default)]
 struct Room {
     pages: VecDeque<OpenPage>,
+    leases: BTreeMap<PageId, Weak<()>>,
 }
 
 struct OpenPage {
     id: PageId,
     key: PageKey,
     left: u32,
+    lease: Lease,
 }
+
+/// Places reserved on a page.
+#[derive(Debug)]
+pub struct Places {
+    /// The page.
+    pub page: PageId,
+    /// Its key.
+    pub key: PageKey,
+    /// How many records it may wrap.
+    pub records: u32,
+    /// To be held until the rows that use the places are on their way into the store.
+    pub lease: Lease,
+}
+
+/// While one is held, rows may yet be written whose keys are wrapped by the page that it belongs to.
+#[derive(Clone, Debug)]
+pub struct Lease(Arc<()>);
 
 /// Why keys could not be read or made. Never holds key material.
 #[derive(Debug, Error)]
@@ -128,6 +147,15 @@ pub enum SecretsError {
         source: io::Error,
     },
 }
+
+impl PartialEq for Lease {
+    /// Whether they are of one page and run.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Lease {}
 
 impl LogKeys {
     /// Creates the directory `dir` with the given signing keys, a fresh key-encryption key and a fresh keyring, for the
@@ -204,13 +232,12 @@ impl LogKeys {
         self.shown().epoch()
     }
 
-    /// Reserves places for so many record keys: pages, their keys, and how many records each may wrap. Places that are
-    /// not used are lost. Durable when it returns; writes the keyring once in 65,536 records.
+    /// Reserves places for so many record keys. Places that are not used are lost. Durable when it returns; writes the keyring once in 65,536 records.
     ///
     /// # Errors
     /// [`SecretsError`]; then nothing is reserved. At most
     /// [`RESERVATION_RECORDS_MAX`](crate::limits::RESERVATION_RECORDS_MAX) at once.
-    pub fn page_for(&self, records: u32) -> Result<Vec<(PageId, PageKey, u32)>, SecretsError> {
+    pub fn page_for(&self, records: u32) -> Result<Vec<Places>, SecretsError> {
         if records > RESERVATION_RECORDS_MAX {
             return Err(SecretsError::TooMany(records));
         }
@@ -218,15 +245,19 @@ impl LogKeys {
         let left: u32 = room.pages.iter().map(|page| page.left).sum();
         if left < records {
             let made = self.change(&room, |keyring, wrapping| keyring.add_pages(PAGE_BLOCK, wrapping))?;
-            let open = |(id, key)| OpenPage { id, key: PageKey::new(key), left: PAGE_RECORDS_MAX };
-            room.pages.extend(made.into_iter().map(open));
+            for (id, key) in made {
+                let lease = Lease(Arc::default());
+                room.leases.insert(id, Arc::downgrade(&lease.0));
+                room.pages.push_back(OpenPage { id, key: PageKey::new(key), left: PAGE_RECORDS_MAX, lease });
+            }
         }
         let mut wanted = records;
         let mut reserved = Vec::new();
         while wanted > 0 {
             let page = room.pages.front_mut().ok_or(SecretsError::Exhausted)?;
             let taken = wanted.min(page.left);
-            reserved.push((page.id, page.key.clone(), taken));
+            let (key, lease) = (page.key.clone(), page.lease.clone());
+            reserved.push(Places { page: page.id, key, records: taken, lease });
             wanted -= taken;
             page.left -= taken;
             if page.left == 0 {
@@ -240,6 +271,58 @@ impl LogKeys {
     #[must_use]
     pub fn page(&self, id: PageId) -> Option<PageKey> {
         self.shown().page(id).cloned().map(PageKey::new)
+    }
+
+    /// Lets nobody reserve places of these pages any more. Places that were reserved may still be used:
+    /// [`is_leased`](Self::is_leased) tells.
+    pub fn retire(&self, pages: &BTreeSet<PageId>) {
+        self.room().pages.retain(|page| !pages.contains(&page.id));
+    }
+
+    /// Whether a place of one of these pages is reserved, or can be, and may yet be used.
+    #[must_use]
+    pub fn is_leased(&self, pages: &BTreeSet<PageId>) -> bool {
+        let mut room = self.room();
+        room.leases.retain(|_, lease| lease.strong_count() > 0);
+        pages.iter().any(|page| room.leases.contains_key(page))
+    }
+
+    /// Destroys these pages: no copy of a row that one of them wraps opens from now on. Durable when it returns.
+    ///
+    /// The caller has made sure that nothing is to be read that they wrap, and nothing will be: see
+    /// [`retire`](Self::retire).
+    ///
+    /// # Errors
+    /// [`SecretsError`]; then all of them may still be there.
+    ///
+    /// # Panics
+    /// If one of them is leased.
+    pub fn destroy_pages(&self, pages: &BTreeSet<PageId>) -> Result<(), SecretsError> {
+        assert!(!self.is_leased(pages), "a page that may yet be used can't be destroyed");
+        let room = self.room();
+        if pages.iter().all(|page| self.shown().page(*page).is_none()) {
+            return Ok(());
+        }
+        self.change(&room, |keyring, _| {
+            keyring.remove_pages(pages);
+            Ok(())
+        })
+    }
+
+    /// Destroys the index keys of these months: nobody can tell any more what a token of theirs stood for. Durable when
+    /// it returns.
+    ///
+    /// # Errors
+    /// [`SecretsError`]; then all of them may still be there.
+    pub fn destroy_index_keys(&self, months: &BTreeSet<Month>) -> Result<(), SecretsError> {
+        let room = self.room();
+        if months.iter().all(|month| self.shown().index(*month).is_none()) {
+            return Ok(());
+        }
+        self.change(&room, |keyring, _| {
+            keyring.remove_index(months);
+            Ok(())
+        })
     }
 
     /// The index key of a month of receipt, made if there is none.

@@ -1,7 +1,7 @@
 //! The keys beside the engine: made once, found again, refused when anything about them is wrong.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cairnlog_store::limits::{PAGE_BLOCK, PAGE_RECORDS_MAX, RESERVATION_RECORDS_MAX};
-use cairnlog_store::secrets::{LogKeys, Month, PageId, SecretsError};
+use cairnlog_store::secrets::{LogKeys, Month, PageId, Places, SecretsError};
 use proptest::prelude::*;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
@@ -49,7 +49,7 @@ fn reopen_error(dir: &Path) -> SecretsError {
 fn what_was_made_is_found_again() {
     let (_parent, dir, keys) = created();
     let reserved = keys.page_for(1).unwrap();
-    let (id, page, _) = &reserved[0];
+    let Places { page: id, key: page, .. } = &reserved[0];
     let index = keys.index_key(month("2026-11")).unwrap();
     let window = keys.window_key(20_780).unwrap();
 
@@ -257,7 +257,7 @@ fn another_logs_keyring_or_kek_is_refused() {
 #[test]
 fn a_new_active_kek_wraps_what_the_old_one_did() {
     let (_parent, dir, keys) = created();
-    let (id, page, _) = keys.page_for(1).unwrap().remove(0);
+    let Places { page: id, key: page, .. } = keys.page_for(1).unwrap().remove(0);
     let index = keys.index_key(month("2026-11")).unwrap();
     let old = members(&dir.join("kek"))["active"].as_str().unwrap().to_owned();
     edit(&dir.join("kek"), |text| {
@@ -286,7 +286,7 @@ fn a_page_beyond_the_next_is_refused() {
 #[test]
 fn nothing_shows_a_key() {
     let (_parent, dir, keys) = created();
-    let (_, page, _) = keys.page_for(1).unwrap().remove(0);
+    let page = keys.page_for(1).unwrap().remove(0).key;
     let shown = format!("{keys:?} {page:?} {:?}", keys.pseudonym_key());
     assert!(shown.contains("SecretKey(..)"));
     let (page, pseudonym) =
@@ -323,9 +323,54 @@ fn a_keyring_that_can_not_be_written_reserves_nothing() {
     assert!(keys.page(1).is_none() && keys.existing_index_key(month("2026-11")).is_none());
     assert_eq!(fs::read(dir.join("keyring")).unwrap(), before);
     fs::remove_dir(dir.join("keyring.tmp")).unwrap();
-    let (id, page, _) = keys.page_for(1).unwrap().remove(0);
+    let Places { page: id, key: page, .. } = keys.page_for(1).unwrap().remove(0);
     let found = LogKeys::open(&dir, ORIGIN).unwrap();
     assert_eq!(found.page(id).unwrap().as_bytes(), page.as_bytes());
+}
+
+#[test]
+fn a_page_is_destroyed_once_nobody_can_use_it_any_more() {
+    let (_parent, dir, keys) = created();
+    let mut reserved = keys.page_for(PAGE_RECORDS_MAX + 1).unwrap();
+    let (second, first) = (reserved.pop().unwrap(), reserved.pop().unwrap());
+    let (kept, gone) = (first.page, BTreeSet::from([second.page]));
+    assert!(keys.is_leased(&gone));
+    drop(second);
+    assert!(keys.is_leased(&gone), "it has places left");
+    keys.retire(&gone);
+    assert!(!keys.is_leased(&gone));
+    assert!(!keys.page_for(1).unwrap().iter().any(|places| gone.contains(&places.page)));
+    let before = keys.epoch();
+    keys.destroy_pages(&gone).unwrap();
+    assert_eq!(keys.epoch(), before + 1);
+    keys.destroy_pages(&gone).unwrap();
+    assert_eq!(keys.epoch(), before + 1, "there was nothing to destroy");
+    for keys in [&keys, &LogKeys::open(&dir, ORIGIN).unwrap()] {
+        assert!(gone.iter().all(|page| keys.page(*page).is_none()) && keys.page(kept).is_some());
+    }
+    assert!(!members(&dir.join("keyring"))["pages"].as_object().unwrap().contains_key("2"));
+}
+
+#[test]
+#[should_panic(expected = "may yet be used")]
+fn a_page_whose_places_are_reserved_is_not_destroyed() {
+    let (_parent, _, keys) = created();
+    let places = keys.page_for(1).unwrap().remove(0);
+    let page = BTreeSet::from([places.page]);
+    keys.retire(&page);
+    let _ = keys.destroy_pages(&page);
+}
+
+#[test]
+fn index_keys_are_destroyed() {
+    let (_parent, dir, keys) = created();
+    let (old, new) = (month("2025-12"), month("2026-01"));
+    let before = *keys.index_key(old).unwrap().as_bytes();
+    keys.index_key(new).unwrap();
+    keys.destroy_index_keys(&BTreeSet::from([old])).unwrap();
+    assert!(keys.existing_index_key(old).is_none());
+    assert_eq!(LogKeys::open(&dir, ORIGIN).unwrap().index_months(), [new]);
+    assert_ne!(*keys.index_key(old).unwrap().as_bytes(), before);
 }
 
 #[test]
@@ -361,7 +406,9 @@ fn threads_never_share_a_place() {
                 let (keys, used) = (&keys, &used);
                 scope.spawn(move || {
                     for round in 0..40 {
-                        for (id, key, count) in keys.page_for(1 + round * 97 + thread).unwrap() {
+                        for Places { page: id, key, records: count, .. } in
+                            keys.page_for(1 + round * 97 + thread).unwrap()
+                        {
                             assert_eq!(keys.page(id).unwrap().as_bytes(), key.as_bytes());
                             *used.lock().unwrap().entry(id).or_default() += count;
                         }
@@ -401,9 +448,9 @@ proptest! {
                 continue;
             };
             let reserved = keys.page_for(records).unwrap();
-            prop_assert_eq!(reserved.iter().map(|(_, _, count)| count).sum::<u32>(), records);
-            prop_assert!(reserved.is_sorted_by_key(|(id, _, _)| *id));
-            for (id, key, count) in reserved {
+            prop_assert_eq!(reserved.iter().map(|places| places.records).sum::<u32>(), records);
+            prop_assert!(reserved.is_sorted_by_key(|places| places.page));
+            for Places { page: id, key, records: count, .. } in reserved {
                 prop_assert!(id > last_of_earlier_runs);
                 prop_assert!(count > 0);
                 let used = of_this_run.entry(id).or_default();

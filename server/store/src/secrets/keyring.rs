@@ -1,6 +1,6 @@
 //! The file `keyring`: page, index, window and pseudonym keys, each wrapped by the log's key-encryption key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -149,6 +149,14 @@ impl Keyring {
         }
         self.next_page = end;
         Ok(made)
+    }
+
+    pub(super) fn remove_pages(&mut self, pages: &BTreeSet<PageId>) {
+        self.pages.retain(|id, _| !pages.contains(id));
+    }
+
+    pub(super) fn remove_index(&mut self, months: &BTreeSet<Month>) {
+        self.index.retain(|month, _| !months.contains(month));
     }
 
     pub(super) fn add_index(

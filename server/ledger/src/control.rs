@@ -1,0 +1,137 @@
+//! The control log, and what a log says of itself.
+//!
+//! Every change of rules is an entry before it takes effect. It stands in the log that it concerns, in one commit with the
+//! rows that it explains. What a log can't take, for it is frozen or opaque, and what concerns the whole server, stands in
+//! the server's own log `control`, which takes it at any time: kinds as in every log of records, private, never frozen.
+//! All logs share one engine, so there too an entry and the rows that it explains land together.
+
+use std::sync::Arc;
+
+use cairnlog_store::Batch;
+use cairnlog_verify::entry::{Body, Mode};
+use cairnlog_verify::event::Attribute;
+
+use crate::access::Access;
+use crate::class::{Chosen, Retention};
+use crate::error::LedgerError;
+use crate::ledger::{Ledger, NewLog};
+use crate::log::{Log, draft};
+use crate::prepared::Prepared;
+use crate::worker::Draft;
+
+/// The name of the server's own log.
+pub const CONTROL: &str = "control";
+
+/// Its id; those of other logs begin at 1.
+pub(crate) const CONTROL_ID: u32 = 0;
+
+/// The class that entries of the control log are kept by.
+const CLASS: &str = "default";
+
+/// What a log says of itself.
+pub(crate) struct Saying {
+    /// Its kind.
+    pub(crate) body: Body,
+    /// What it says, in the order of paths.
+    pub(crate) attributes: Vec<Attribute>,
+    /// Who changed the rules: the id of a token.
+    pub(crate) by: String,
+    /// What was done, where the control log has to say it: `retention.class` …
+    pub(crate) action: &'static str,
+}
+
+/// Where something stands that was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// Whether in the control log.
+    pub(crate) in_control: bool,
+    /// The index of its entry there.
+    pub(crate) index: u64,
+}
+
+impl Ledger {
+    /// The control log, which is made where there is none yet. Until then nothing can be said there.
+    ///
+    /// # Errors
+    /// [`LedgerError`] as for any log; [`LedgerError::Conflict`] where another log has its name.
+    pub async fn open_control(&self) -> Result<Arc<Log>, LedgerError> {
+        let control = match self.log(CONTROL) {
+            Some(log) if log.id() == CONTROL_ID => log,
+            Some(_) => {
+                let words = format!("the log {CONTROL:?} is not the server's own; its name is reserved");
+                return Err(LedgerError::Conflict(words));
+            }
+            None => {
+                let new = NewLog { private: true, ..NewLog::named(CONTROL) };
+                self.create(Some(CONTROL_ID), new, "server").await?
+            }
+        };
+        // Weak, for a log holds what all logs share.
+        let _ = self.shared.control.set(Arc::downgrade(&control));
+        Ok(control)
+    }
+
+    /// Says in the control log who read or changed what. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; then what it says must not be done.
+    pub async fn record(&self, access: Access) -> Result<u64, LedgerError> {
+        let control = self.shared.control()?;
+        let draft = control.access_draft(access);
+        let sealed = control.sealer().seal_all(vec![draft]).await?;
+        let prepared = Prepared::new(control.id(), sealed);
+        Ok(control.tree().append(Box::new(prepared)).await?.first_index)
+    }
+}
+
+impl Log {
+    /// Says something of this log, in one commit with rows that need at most `bytes`; in the control log where this one
+    /// can't take it.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; nothing was written then, unless the words say so.
+    pub(crate) async fn say(
+        &self,
+        saying: Saying,
+        bytes: usize,
+        rows: impl FnOnce(Said, &mut Batch) + Send + 'static,
+    ) -> Result<Said, LedgerError> {
+        let in_control = !self.says_its_changes();
+        let (log, draft) = if in_control {
+            let control = self.shared().control()?;
+            let Saying { attributes, by, action, .. } = saying;
+            let access = Access::of_change(by, action, self.name(), attributes, self.now_ms());
+            let draft = control.access_draft(access);
+            (Some(control), draft)
+        } else {
+            (None, draft(self.now_ms(), saying.body, saying.attributes))
+        };
+        let log = log.as_deref().unwrap_or(self);
+        let sealed = log.sealer().seal_all(vec![draft]).await?;
+        let prepared = Prepared::new(log.id(), sealed)
+            .with_rows(bytes, move |index, batch| rows(Said { in_control, index }, batch));
+        let appended = log.intake().submit(Box::new(prepared))?.await?;
+        Ok(Said { in_control, index: appended.first_index })
+    }
+
+    /// Whether this log takes what it says of itself: an opaque log has no such entries, and a frozen one takes none.
+    pub(crate) fn says_its_changes(&self) -> bool {
+        self.mode() == Mode::Records && !self.intake().is_frozen()
+    }
+
+    /// Of the control log: what one of its entries says, and how long it is kept.
+    fn access_draft(&self, access: Access) -> Draft {
+        let class = self.class(CLASS);
+        let chosen = Some(Chosen { class: CLASS.to_owned(), rule: "control".to_owned() });
+        let retention = class.map(|class| Retention { chosen, class });
+        Draft { retention, ..draft(self.now_ms(), Body::Access, access.into_attributes()) }
+    }
+}
+
+impl crate::log::Shared {
+    /// The control log.
+    pub(crate) fn control(&self) -> Result<Arc<Log>, LedgerError> {
+        let control = self.control.get().and_then(std::sync::Weak::upgrade);
+        control.ok_or_else(|| LedgerError::Internal("the control log is not open".to_owned()))
+    }
+}
