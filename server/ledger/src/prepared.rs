@@ -34,7 +34,7 @@ pub struct Prepared {
     further: Vec<Further>,
     row_bytes: usize,
     /// Of the pages that wrap the entries' keys; given up when the rows are on their way.
-    leases: Vec<Lease>,
+    _leases: Vec<Lease>,
 }
 
 /// Rows that only one entry has.
@@ -82,7 +82,7 @@ impl Prepared {
             expiry,
             further,
             row_bytes: 0,
-            leases,
+            _leases: leases,
         };
         prepared.row_bytes = prepared.count_row_bytes();
         prepared

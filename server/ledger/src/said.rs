@@ -8,6 +8,8 @@ use cairnlog_verify::entry::Mode;
 use cairnlog_verify::event::Attribute;
 use cairnlog_verify::value::Value;
 
+use crate::class::Class;
+
 /// What entry 0 says besides origin and mode.
 #[derive(Debug, Clone, Copy)]
 pub struct LogSaid<'a> {
@@ -52,6 +54,36 @@ pub struct KeySaid<'a> {
     pub by: &'a str,
     /// Why, in their words; empty where they gave none.
     pub reason: &'a str,
+}
+
+/// What a retention class's entry says.
+#[derive(Debug, Clone, Copy)]
+pub struct RetentionSaid<'a> {
+    /// The class's name.
+    pub name: &'a str,
+    /// The class.
+    pub class: &'a Class,
+    /// Who set it: the id of a token.
+    pub by: &'a str,
+}
+
+impl RetentionSaid<'_> {
+    /// The attributes.
+    #[must_use]
+    pub fn attributes(&self) -> Vec<Attribute> {
+        let Class { trigger, minimum_days, maximum_days, basis } = self.class;
+        let maximum = maximum_days.map(|days| integer("retention.maximum_days", i64::from(days)));
+        let before = [
+            text("retention.basis", basis),
+            text("retention.by", self.by),
+            text("retention.class", self.name),
+        ];
+        let after = [
+            integer("retention.minimum_days", i64::from(*minimum_days)),
+            text("retention.trigger", trigger.as_str()),
+        ];
+        before.into_iter().chain(maximum).chain(after).collect()
+    }
 }
 
 impl KeySaid<'_> {
@@ -107,6 +139,10 @@ impl QuarantineSaid<'_> {
     }
 }
 
+fn integer(path: &str, value: i64) -> Attribute {
+    Attribute { path: path.to_owned(), value: Value::Integer(value) }
+}
+
 fn text(path: &str, text: &str) -> Attribute {
     Attribute { path: path.to_owned(), value: Value::Text(text.to_owned()) }
 }
@@ -126,6 +162,7 @@ mod tests {
             PluginSaid { name: "aws-cloudtrail", version: "0.1.0", kinds: &kinds, uploaded_by: "admin" }
                 .attributes(),
             KeySaid { by: "admin", reason: "" }.attributes(),
+            RetentionSaid { name: "default", class: &Class::default_of_log(), by: "admin" }.attributes(),
             QuarantineSaid { reason: "trap", detail: "unreachable", size: 7 }.attributes(),
         ] {
             assert_eq!(Event::new(said.clone()).map(Event::into_attributes), Ok(said));

@@ -461,7 +461,8 @@ mod tests {
             prop_assert_eq!(parse_erased_key(&erased_key(log, a)), Some(a));
             prop_assert_eq!(parse_page_to_destroy_key(&page_to_destroy_key(log, period)), Some(period));
             prop_assert_eq!(parse_pending_key(&pending_key(log, a)), Some(a));
-            prop_assert_eq!(parse_entity_key(&entity_key(log, "NAME")), Some("NAME"));
+            let entity = entity_key(log, "NAME");
+            prop_assert_eq!(parse_entity_key(&entity), Some("NAME"));
             prop_assert_eq!(parse_entity_key(&source), None);
             prop_assert_eq!(parse_erased_key(&pending_key(log, a)), None);
             prop_assert_eq!(parse_log_key(&log_key(log)), Some(log));

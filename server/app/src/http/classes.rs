@@ -82,7 +82,7 @@ pub(crate) async fn put(
 ) -> Result<(StatusCode, axum::Json<ClassView>), Problem> {
     let log = app.records_for(&caller, Role::Compliance, &log)?;
     let class = Class::from(body);
-    let new = log.put_class(&name, class.clone()).await?;
+    let new = log.put_class(&name, class.clone(), &caller.id).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, axum::Json(ClassView::of(name, class))))
 }

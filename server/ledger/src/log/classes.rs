@@ -3,21 +3,25 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
-use cairnlog_store::{Batch, Engine, Family, Scan, layout};
+use cairnlog_store::{Engine, Family, Scan, layout};
+use cairnlog_verify::entry::Body;
 use cairnlog_verify::name;
 
 use super::Log;
 use crate::class::Class;
+use crate::control::Saying;
 use crate::error::LedgerError;
 use crate::limits::CLASSES_MAX;
 use crate::pipeline::NO_CLASS;
+use crate::said::RetentionSaid;
 
 impl Log {
-    /// Sets a retention class, for what comes after it; true if it is new.
+    /// Sets a retention class, for what comes after its entry; true if it is new. One that is set already as it is needs no
+    /// entry.
     ///
     /// # Errors
     /// [`LedgerError`]: a bad name or bound, or the store.
-    pub async fn put_class(&self, class_name: &str, class: Class) -> Result<bool, LedgerError> {
+    pub async fn put_class(&self, class_name: &str, class: Class, by: &str) -> Result<bool, LedgerError> {
         name::check(class_name)
             .map_err(|error| LedgerError::BadRequest(format!("the class's name: {error}")))?;
         if class_name == NO_CLASS {
@@ -33,10 +37,19 @@ impl Log {
         if new && classes.len() >= CLASSES_MAX {
             return Err(LedgerError::Conflict(format!("a log has {CLASSES_MAX} retention classes at most")));
         }
-        let mut batch = Batch::new();
+        if classes.get(class_name) == Some(&class) {
+            return Ok(false);
+        }
         let row = serde_json::to_vec(&class).map_err(LedgerError::internal)?;
-        batch.put(Family::Classes, layout::class_key(self.id, class_name), row);
-        self.shared.commit(batch).await?;
+        let key = layout::class_key(self.id, class_name);
+        let saying = Saying {
+            body: Body::Retention,
+            attributes: RetentionSaid { name: class_name, class: &class, by }.attributes(),
+            by: by.to_owned(),
+            action: "retention.class",
+        };
+        let bytes = key.len() + row.len();
+        self.say(saying, bytes, move |_, batch| batch.put(Family::Classes, key, row)).await?;
         classes.insert(class_name.to_owned(), class);
         *self.classes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(classes);
         Ok(new)

@@ -52,7 +52,7 @@ impl Told {
         told.bound = log.put_source("aws", plain("aws-cloudtrail")).await.is_ok();
         told.plain = log.ingest(request(&records(PLAIN))).await.ok();
         told.keyed = log.ingest(keyed("k", &records(KEYED))).await.ok();
-        told.class = log.put_class("default", class()).await.is_ok();
+        told.class = log.put_class("default", class(), "compliance").await.is_ok();
         told.repeated = log.ingest(keyed("d", &records(PLAIN))).await.ok();
         let mut mixed = records(MIXED);
         mixed.push("broken".to_owned());

@@ -131,12 +131,15 @@ async fn a_new_class_rule_counts_for_what_comes_after_it() {
         basis: "a new rule".to_owned(),
         ..world.log().class("default").unwrap()
     };
-    assert!(!world.log().put_class("default", class.clone()).await.unwrap());
+    assert!(!world.log().put_class("default", class.clone(), "compliance").await.unwrap());
     let second = world.send(&records(1..2)).await.unwrap().first_index.unwrap();
     let until = async |index| world.log().record(index).await.unwrap().retention.unwrap().maximum_until_ms;
     assert_eq!(until(first).await, Some(world::MORNING_MS + 365 * world::DAY_MS));
     assert_eq!(until(second).await, Some(world::MORNING_MS + 900 * world::DAY_MS));
     for bad in ["", "Default", "no-retention-class"] {
-        assert!(matches!(world.log().put_class(bad, class.clone()).await, Err(LedgerError::BadRequest(_))));
+        assert!(matches!(
+            world.log().put_class(bad, class.clone(), "compliance").await,
+            Err(LedgerError::BadRequest(_))
+        ));
     }
 }

@@ -52,7 +52,9 @@ fn shape(family: Family) -> Shape {
         | Family::Plugins
         | Family::Sources
         | Family::Tokens
-        | Family::Logs => Shape::Small,
+        | Family::Logs
+        | Family::Holds
+        | Family::Erasures => Shape::Small,
     }
 }
 
