@@ -14,6 +14,7 @@ use axum_server::Handle;
 use cairnlog_client::Secret;
 use cairnlog_host::{Host, HostError, HostLimits};
 use cairnlog_ledger::handles::{OsRandom, Random as _, SystemClock};
+use cairnlog_ledger::limits::KEYRING_BACKUP_DAYS;
 use cairnlog_ledger::{Config, Ledger, LedgerError};
 use cairnlog_store::datadir::{DataDir, DataDirError};
 use cairnlog_store::kept::KeptHeads;
@@ -242,6 +243,7 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
         public_host,
         workers: std::thread::available_parallelism().map_or(1, usize::from),
         record_bytes_max: settings.ingest.record_bytes,
+        keyring_backup_days: KEYRING_BACKUP_DAYS,
     })
     .await?;
     let tokens = Tokens::open(engine, writer, settings.admin_token.as_ref().map(Secret::expose)).await?;

@@ -99,30 +99,30 @@ impl Class {
         if is_line && self.basis.len() <= BASIS_BYTES_MAX { Ok(()) } else { Err(ClassError::Basis) }
     }
 
-    /// When a record received at this time may be erased at the earliest, in milliseconds since the Unix epoch; `None`
-    /// while an event is awaited.
+    /// When a record received at this time, and closed at that, may be erased at the earliest, in milliseconds since the
+    /// Unix epoch; `None` while an event is awaited.
     #[must_use]
-    pub fn minimum_until_ms(&self, received_ms: u64) -> Option<u64> {
-        self.after(self.minimum_days, received_ms)
+    pub fn minimum_until_ms(&self, received_ms: u64, closed_ms: Option<u64>) -> Option<u64> {
+        self.after(self.minimum_days, received_ms, closed_ms)
     }
 
-    /// When a record received at this time is to be erased; `None` if never, or while an event is awaited.
+    /// When such a record is to be erased; `None` if never, or while an event is awaited.
     #[must_use]
-    pub fn maximum_until_ms(&self, received_ms: u64) -> Option<u64> {
-        self.after(self.maximum_days?, received_ms)
+    pub fn maximum_until_ms(&self, received_ms: u64, closed_ms: Option<u64>) -> Option<u64> {
+        self.after(self.maximum_days?, received_ms, closed_ms)
     }
 
     /// The day of [`Class::maximum_until_ms`], in days since 1970-01-01 UTC: the key of its `expiry` row.
     #[must_use]
-    pub fn expiry_day(&self, received_ms: u64) -> Option<u32> {
-        u32::try_from(self.maximum_until_ms(received_ms)? / DAY_MS).ok()
+    pub fn expiry_day(&self, received_ms: u64, closed_ms: Option<u64>) -> Option<u32> {
+        u32::try_from(self.maximum_until_ms(received_ms, closed_ms)? / DAY_MS).ok()
     }
 
-    fn after(&self, days: u32, received_ms: u64) -> Option<u64> {
+    fn after(&self, days: u32, received_ms: u64, closed_ms: Option<u64>) -> Option<u64> {
         let trigger_ms = match self.trigger {
             Trigger::Received => received_ms,
             Trigger::EndOfYear => end_of_year_ms(received_ms)?,
-            Trigger::Closed => return None,
+            Trigger::Closed => closed_ms?,
         };
         trigger_ms.checked_add(u64::from(days) * DAY_MS)
     }
@@ -194,11 +194,11 @@ mod tests {
     fn days_count_from_receipt() {
         let class = class(Trigger::Received, 180, Some(365));
         let received = ms("2027-03-01T10:30:00.123Z");
-        assert_eq!(class.minimum_until_ms(received), Some(ms("2027-08-28T10:30:00.123Z")));
+        assert_eq!(class.minimum_until_ms(received, None), Some(ms("2027-08-28T10:30:00.123Z")));
         // 2028 has a 29 February.
-        assert_eq!(class.maximum_until_ms(received), Some(ms("2028-02-29T10:30:00.123Z")));
+        assert_eq!(class.maximum_until_ms(received, None), Some(ms("2028-02-29T10:30:00.123Z")));
         assert_eq!(
-            class.expiry_day(received),
+            class.expiry_day(received, None),
             Some(u32::try_from(ms("2028-02-29T00:00:00Z") / DAY_MS).unwrap())
         );
     }
@@ -208,14 +208,17 @@ mod tests {
         let class = class(Trigger::EndOfYear, 0, Some(3_650));
         for received in ["2026-01-01T00:00:00Z", "2026-12-31T23:59:59.999Z"] {
             assert_eq!(
-                class.maximum_until_ms(ms(received)),
+                class.maximum_until_ms(ms(received), None),
                 Some(ms("2036-12-28T23:59:59.999Z")),
                 "{received}"
             );
         }
-        assert_eq!(class.maximum_until_ms(ms("2027-01-01T00:00:00Z")), Some(ms("2037-12-28T23:59:59.999Z")));
         assert_eq!(
-            super::tests::class(Trigger::EndOfYear, 0, Some(0)).expiry_day(ms("2026-05-05T00:00:00Z")),
+            class.maximum_until_ms(ms("2027-01-01T00:00:00Z"), None),
+            Some(ms("2037-12-28T23:59:59.999Z"))
+        );
+        assert_eq!(
+            super::tests::class(Trigger::EndOfYear, 0, Some(0)).expiry_day(ms("2026-05-05T00:00:00Z"), None),
             Some(u32::try_from(ms("2026-12-31T00:00:00Z") / DAY_MS).unwrap())
         );
     }
@@ -223,11 +226,14 @@ mod tests {
     #[test]
     fn some_are_never_due() {
         let received = ms("2026-11-23T09:00:00Z");
-        assert_eq!(class(Trigger::Received, 180, None).maximum_until_ms(received), None);
+        assert_eq!(class(Trigger::Received, 180, None).maximum_until_ms(received, None), None);
         let closed = class(Trigger::Closed, 180, Some(365));
-        assert_eq!((closed.minimum_until_ms(received), closed.maximum_until_ms(received)), (None, None));
+        assert_eq!(
+            (closed.minimum_until_ms(received, None), closed.maximum_until_ms(received, None)),
+            (None, None)
+        );
         for trigger in [Trigger::Received, Trigger::EndOfYear] {
-            assert_eq!(class(trigger, 0, Some(1)).maximum_until_ms(u64::MAX), None);
+            assert_eq!(class(trigger, 0, Some(1)).maximum_until_ms(u64::MAX, None), None);
         }
     }
 

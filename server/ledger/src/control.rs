@@ -49,6 +49,23 @@ pub(crate) struct Said {
     pub(crate) index: u64,
 }
 
+/// Bytes of a [`Said`] in a row.
+pub(crate) const SAID_BYTES: usize = 9;
+
+impl Said {
+    /// `u8 in the control log || u64be index`.
+    pub(crate) fn to_bytes(self) -> [u8; SAID_BYTES] {
+        let mut row = [u8::from(self.in_control); SAID_BYTES];
+        row[1..].copy_from_slice(&self.index.to_be_bytes());
+        row
+    }
+
+    pub(crate) fn from_bytes(row: &[u8]) -> Option<Self> {
+        let (in_control, index) = row.split_first()?;
+        Some(Self { in_control: *in_control == 1, index: u64::from_be_bytes(index.try_into().ok()?) })
+    }
+}
+
 impl Ledger {
     /// The control log, which is made where there is none yet. Until then nothing can be said there.
     ///

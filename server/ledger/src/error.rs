@@ -5,6 +5,8 @@ use cairnlog_store::secrets::SecretsError;
 use cairnlog_store::{CommitError, ReadError};
 use cairnlog_tlog::AppendError;
 
+use crate::retain::erased::Erasure;
+
 /// Why a log did not do what was asked. The words are for the caller; they hold no payload.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -18,6 +20,15 @@ pub enum LedgerError {
     /// It contradicts what is there.
     #[error("{0}")]
     Conflict(String),
+    /// The entry was erased.
+    #[error("entry {of} was erased; it stays in the tree, and can be proven as before", of = .0.of)]
+    Erased(Box<Erasure>),
+    /// A legal hold of this id covers it.
+    #[error("the hold {0} covers it; what is held is not erased before the hold is released")]
+    Held(String),
+    /// Its class's minimum stands: until then, in milliseconds since the Unix epoch, or until an event closes it.
+    #[error("the minimum of its retention class stands; it is not erased before")]
+    Minimum(Option<u64>),
     /// The log is frozen: it takes nothing more, for good.
     #[error("the log is frozen: it takes nothing more, and can be read and proven as before")]
     Frozen,

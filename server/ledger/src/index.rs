@@ -5,6 +5,7 @@
 
 mod rows;
 mod times;
+mod without;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use zeroize::Zeroizing;
 
 pub use rows::{Indices, RowError, Runs, read_indices, read_runs};
 pub use times::{Moment, Times, read_moment, read_stretch, stretch_of};
+pub use without::{expiry_with, expiry_without, moment_without, posting_without, stretch_without};
 
 /// What a record can be found by. The ids stand in row keys and are never given anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +39,10 @@ pub enum Field {
     Resource = 6,
     /// Where it came from.
     Ip = 7,
+    /// The retention class that was chosen.
+    Retention = 8,
+    /// Whose record it is, within a class that an event closes.
+    Subject = 9,
 }
 
 /// The blind name of a folded value of a field, in one month.
@@ -62,8 +68,17 @@ pub struct Tokens {
 
 impl Field {
     /// All fields.
-    pub const ALL: [Self; 7] =
-        [Self::Source, Self::Actor, Self::Action, Self::Class, Self::Status, Self::Resource, Self::Ip];
+    pub const ALL: [Self; 9] = [
+        Self::Source,
+        Self::Actor,
+        Self::Action,
+        Self::Class,
+        Self::Status,
+        Self::Resource,
+        Self::Ip,
+        Self::Retention,
+        Self::Subject,
+    ];
 
     /// Its id in row keys.
     #[must_use]
@@ -82,6 +97,8 @@ impl Field {
             Self::Status => "status",
             Self::Resource => "resource",
             Self::Ip => "ip",
+            Self::Retention => "retention",
+            Self::Subject => "subject",
         }
     }
 
@@ -262,6 +279,8 @@ mod tests {
             (5, "status"),
             (6, "resource"),
             (7, "ip"),
+            (8, "retention"),
+            (9, "subject"),
         ];
         assert_eq!(ids, expected);
     }

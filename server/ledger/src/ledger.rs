@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::class::Class;
-use crate::control::CONTROL;
+use crate::control::{CONTROL, CONTROL_ID};
 use crate::error::LedgerError;
 use crate::handles::{Clock, Random};
 use crate::limits::{LOGS_MAX, SEARCHES_MAX};
@@ -55,6 +55,9 @@ pub struct Config {
     pub workers: usize,
     /// Bytes of a raw record beyond which it is quarantined.
     pub record_bytes_max: usize,
+    /// Days that a copy of a keyring lives: so long after its page was destroyed an erased record can be opened from
+    /// copies.
+    pub keyring_backup_days: u32,
 }
 
 /// A log to create.
@@ -109,6 +112,7 @@ impl Ledger {
     pub async fn open(config: Config) -> Result<Self, LedgerError> {
         let Config { dir, heads, witnesses, engine, writer, host, clock, random, public_host, .. } = config;
         let (workers, record_bytes_max) = (config.workers, config.record_bytes_max);
+        let keyring_backup_days = config.keyring_backup_days;
         let registry = Registry::open(Arc::clone(&engine), writer.clone(), host.clone()).await?;
         let workers = Arc::new(Semaphore::new(workers));
         let searches = Semaphore::new(SEARCHES_MAX);
@@ -123,6 +127,7 @@ impl Ledger {
             workers,
             searches,
             record_bytes_max,
+            keyring_backup_days,
             control,
         };
         let shared = Arc::new(shared);
@@ -138,7 +143,12 @@ impl Ledger {
             let log = open_log(id, row, Arc::clone(&shared), &dir, &heads, &witnesses)
                 .await
                 .map_err(|error| LedgerError::Internal(format!("log {name:?}: {error}")))?;
-            logs.insert(name, Arc::new(log));
+            let log = Arc::new(log);
+            if id == CONTROL_ID {
+                // The first of all: others may have said something there.
+                let _ = shared.control.set(Arc::downgrade(&log));
+            }
+            logs.insert(name, log);
             next_id = next_id.max(id + 1);
         }
         let names = heads.names().map_err(|error| heads_unreadable(&heads, &error))?;

@@ -1,5 +1,7 @@
 //! Every bound of this crate, on one page, each with its reason.
 
+use std::time::Duration;
+
 /// Bytes of a payload before compression. An event of a raw record of 1 MiB takes a fraction of it; what is larger is
 /// quarantined.
 pub const PAYLOAD_BYTES_MAX: usize = 8 << 20;
@@ -31,6 +33,53 @@ pub const RETENTION_DAYS_MAX: u32 = 36_525;
 
 /// Bytes of a retention class's basis, which every record of the class repeats.
 pub const BASIS_BYTES_MAX: usize = 256;
+
+/// Legal holds of one log: each is asked about every record that is to be erased.
+pub const HOLDS_MAX: usize = 1_024;
+
+/// Bytes of the matter and of the reason of a hold.
+pub const HOLD_TEXT_BYTES_MAX: usize = 1_024;
+
+/// Bytes of the reason of an erasure.
+pub const ERASURE_REASON_BYTES_MAX: usize = 1_024;
+
+/// Records looked at, and erased, in one commit, between which writers take their turn: some milliseconds, and no more
+/// stretches than one entry names.
+pub const ERASED_AT_ONCE: usize = 512;
+
+/// Records of a person looked for at once.
+pub const SUBJECT_PAGE_RECORDS: usize = 1_000;
+
+/// Records named in the answer to an erasure that refuses more.
+pub const REFUSALS_NAMED_MAX: usize = 1_000;
+
+/// Days that the destruction of the pages of erased records may take, the server being down or busy meanwhile: it begins
+/// at once and takes seconds.
+pub const DESTRUCTION_DAYS: u64 = 1;
+
+/// Days that a copy of a keyring lives, if no setting says otherwise.
+pub const KEYRING_BACKUP_DAYS: u32 = 30;
+
+/// Rows of `expiry`, and of postings that are counted, read at once.
+pub const EXPIRY_ROWS_READ: usize = 256;
+
+/// Rows of `expiry` that are read at most to say when the next record of a class is due.
+pub const EXPIRY_ROWS_TRIED: usize = 16_384;
+
+/// Rows of `keys` read at once while looking for what the pages wrap that are to be destroyed.
+pub const KEY_ROWS_READ: usize = 8_192;
+
+/// Record keys wrapped anew in one commit.
+pub const REWRAPPED_AT_ONCE: usize = 1_024;
+
+/// Pages destroyed together.
+pub const PAGES_DESTROYED_AT_ONCE: usize = 16_384;
+
+/// How long to wait before looking again whether a page is in use.
+pub const LEASE_PAUSE: Duration = Duration::from_millis(10);
+
+/// How often a read is made anew that an erasure came between.
+pub const DISTURBED_READS_MAX: usize = 16;
 
 /// Days that a quarantined raw record is kept.
 pub const QUARANTINE_DAYS: u32 = 30;

@@ -27,6 +27,7 @@ use crate::pipeline::Pipeline;
 use crate::read::Opener;
 use crate::redact::Redactor;
 use crate::registry::Registry;
+use crate::retain::Keeping;
 use crate::seen::Windows;
 use crate::signing::KeyRow;
 use crate::source::SourceInfo;
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) searches: Semaphore,
     /// Bytes of a raw record beyond which it is quarantined.
     pub(crate) record_bytes_max: usize,
+    /// Days that a copy of a keyring lives.
+    pub(crate) keyring_backup_days: u32,
     /// The server's own log, once it is open.
     pub(crate) control: OnceLock<Weak<Log>>,
 }
@@ -78,6 +81,7 @@ pub struct Log {
     /// Deletes the `seen` rows of days that are over.
     forgetting: Mutex<Option<JoinHandle<()>>>,
     opener: Opener,
+    keeping: Keeping,
     /// Changes of sources, classes and keys come one after the other.
     pub(crate) changing: tokio::sync::Mutex<()>,
 }
@@ -187,9 +191,11 @@ impl Log {
             inflight: Arc::default(),
             forgetting: Mutex::default(),
             opener,
+            keeping: Keeping::default(),
             changing: tokio::sync::Mutex::default(),
         };
         log.load_sources().await?;
+        log.load_holds().await?;
         Ok(log)
     }
 
@@ -317,6 +323,10 @@ impl Log {
 
     pub(crate) fn keys(&self) -> &Arc<LogKeys> {
         &self.keys
+    }
+
+    pub(crate) fn keeping(&self) -> &Keeping {
+        &self.keeping
     }
 
     pub(crate) fn inflight(&self) -> &Arc<InFlight> {

@@ -13,7 +13,7 @@ use cairnlog_verify::field::{self, RecordKey};
 use cairnlog_verify::tree;
 use cairnlog_verify::value::Value;
 
-use crate::class::{Class, Trigger};
+use crate::class::{Chosen, Class, Retention, Trigger};
 use crate::error::LedgerError;
 use crate::limits::{PAYLOADS_READ, ROWS_BYTES_MAX};
 use crate::log::Log;
@@ -103,12 +103,48 @@ impl Log {
         if index >= self.tree().head().checkpoint.size {
             return Err(LedgerError::NotFound(format!("the published tree has no entry {index}")));
         }
-        let (rows, opener) = (self.rows(&[index]).await?, self.opener().clone());
-        let record = off_thread(move || {
-            let mut opening = opener.opening();
-            rows.first().map(|rows| opening.open(rows).map(Record::from)).transpose()
-        });
-        record.await??.ok_or_else(|| damaged(index, "it has no payload"))
+        let mut disturbance = self.keeping().disturbance();
+        loop {
+            match self.record_once(index).await {
+                Err(error) if disturbance.explains(&error, self.keeping()) => {}
+                result => return result,
+            }
+        }
+    }
+
+    async fn record_once(&self, index: u64) -> Result<Record, LedgerError> {
+        let Some(opened) = self.open_entry(index).await? else { return Err(self.gone(index).await?) };
+        let closed = self.closed_at(&[index]).await?;
+        Ok(Record::of(opened, closed.get(&index).copied()))
+    }
+
+    /// One entry of any kind, opened and checked; none where its payload is gone.
+    pub(crate) async fn open_entry(&self, index: u64) -> Result<Option<Opened>, LedgerError> {
+        let rows = self.some_rows(&[index]).await?.into_iter().flatten().next();
+        let opener = self.opener().clone();
+        off_thread(move || rows.map(|rows| opener.opening().open(&rows)).transpose()).await?
+    }
+
+    /// Why an entry has no payload: it was erased, or is damaged.
+    ///
+    /// # Errors
+    /// [`LedgerError`] where that can't be told.
+    pub(crate) async fn gone(&self, index: u64) -> Result<LedgerError, LedgerError> {
+        let erasure = self.erasure_of(index).await?.map(|erasure| LedgerError::Erased(Box::new(erasure)));
+        Ok(erasure.unwrap_or_else(|| damaged(index, "a row of it is missing, and no erasure covers it")))
+    }
+
+    /// The rows of several entries but for those that were erased.
+    pub(crate) async fn rows_there(&self, indices: &[u64]) -> Result<Vec<Rows>, LedgerError> {
+        let mut there = Vec::with_capacity(indices.len());
+        for (index, rows) in indices.iter().zip(self.some_rows(indices).await?) {
+            match rows {
+                Some(rows) => there.push(rows),
+                None if self.erased_row(*index).await?.is_some() => {}
+                None => return Err(damaged(*index, "a row of it is missing, and no erasure covers it")),
+            }
+        }
+        Ok(there)
     }
 
     /// The rows of several entries, which must be in the published tree, in their order: of as many of the first ones as
@@ -116,7 +152,8 @@ impl Log {
     pub(crate) async fn rows(&self, indices: &[u64]) -> Result<Vec<Rows>, LedgerError> {
         let (mut all, mut bytes) = (Vec::with_capacity(indices.len()), 0);
         for part in indices.chunks(PAYLOADS_READ) {
-            for rows in self.some_rows(part).await? {
+            for (index, rows) in part.iter().zip(self.some_rows(part).await?) {
+                let rows = rows.ok_or_else(|| damaged(*index, "a row of it is missing"))?;
                 bytes += rows.entry.len() + rows.payload.len() + rows.key.len();
                 all.push(rows);
             }
@@ -127,7 +164,8 @@ impl Log {
         Ok(all)
     }
 
-    async fn some_rows(&self, indices: &[u64]) -> Result<Vec<Rows>, LedgerError> {
+    /// The rows of several entries, in their order; none where one of them is missing.
+    async fn some_rows(&self, indices: &[u64]) -> Result<Vec<Option<Rows>>, LedgerError> {
         let id = self.id();
         let rows = async |family, key: fn(u32, u64) -> Vec<u8>| {
             self.engine().multi_get(family, indices.iter().map(|index| key(id, *index)).collect()).await
@@ -136,11 +174,21 @@ impl Log {
         let payloads = rows(Family::Payloads, layout::payload_key).await?;
         let keys = rows(Family::Keys, layout::record_key_key).await?;
         let all = indices.iter().zip(entries).zip(payloads).zip(keys);
-        all.map(|(((&index, entry), payload), key)| match (entry, payload, key) {
-            (Some(entry), Some(payload), Some(key)) => Ok(Rows { index, entry, payload, key }),
-            _ => Err(damaged(index, "a row of it is missing")),
-        })
-        .collect()
+        let rows = all.map(|(((&index, entry), payload), key)| {
+            Some(Rows { index, entry: entry?, payload: payload?, key: key? })
+        });
+        Ok(rows.collect())
+    }
+}
+
+impl Rows {
+    /// The page that wraps the record's key; 0, which is none, where the row is damaged.
+    pub(crate) fn page(&self) -> u32 {
+        page_of(&self.key).unwrap_or_default()
+    }
+
+    pub(crate) fn index(&self) -> u64 {
+        self.index
     }
 }
 
@@ -221,16 +269,24 @@ impl Opened {
         }
     }
 
-    fn received_ms(&self) -> i64 {
+    /// When the server received it.
+    pub(crate) fn received_ms(&self) -> i64 {
         received_ms(&self.payload)
     }
 }
 
 impl From<Opened> for Record {
     fn from(opened: Opened) -> Self {
+        Self::of(opened, None)
+    }
+}
+
+impl Record {
+    /// An opened entry, which an event has closed then.
+    fn of(opened: Opened, closed_ms: Option<u64>) -> Self {
         let received_ms = u64::try_from(opened.received_ms()).unwrap_or_default();
         let source = opened.source().map(str::to_owned);
-        let retention = kept(&opened.payload, received_ms);
+        let retention = kept(&opened.payload, received_ms, closed_ms);
         let Opened { index, leaf_hash, entry, payload } = opened;
         let Payload { attributes, redactions, pipeline, .. } = payload;
         let event = nested(attributes);
@@ -259,7 +315,25 @@ fn nested(attributes: Vec<Attribute>) -> serde_json::Value {
     Event::with_host(attributes).map_or(serde_json::Value::Null, |event| event.to_json())
 }
 
-fn kept(payload: &Payload, received_ms: u64) -> Option<Kept> {
+fn kept(payload: &Payload, received_ms: u64, closed_ms: Option<u64>) -> Option<Kept> {
+    let Retention { chosen, class } = retention_of(payload)?;
+    let (name, rule) = match chosen {
+        Some(Chosen { class, rule }) => (class, rule),
+        // A quarantined raw record is of no class that compliance set.
+        None => ("quarantine".to_owned(), "quarantine_days".to_owned()),
+    };
+    Some(Kept {
+        class: name,
+        rule,
+        minimum_until_ms: class.minimum_until_ms(received_ms, closed_ms),
+        maximum_until_ms: class.maximum_until_ms(received_ms, closed_ms),
+        trigger: class.trigger.as_str().to_owned(),
+        basis: class.basis,
+    })
+}
+
+/// What was decided for a record, if anything was.
+pub(crate) fn retention_of(payload: &Payload) -> Option<Retention> {
     let text = |path: &str| match payload.get(path) {
         Some(Value::Text(text)) => Some(text.clone()),
         _ => None,
@@ -274,15 +348,8 @@ fn kept(payload: &Payload, received_ms: u64) -> Option<Kept> {
         maximum_days: days("$retention.maximum_days"),
         basis: text("$retention.basis")?,
     };
-    Some(Kept {
-        // A quarantined raw record is of no class that compliance set.
-        class: text("$retention.class").unwrap_or_else(|| "quarantine".to_owned()),
-        rule: text("$retention.rule").unwrap_or_else(|| "quarantine_days".to_owned()),
-        minimum_until_ms: class.minimum_until_ms(received_ms),
-        maximum_until_ms: class.maximum_until_ms(received_ms),
-        basis: class.basis,
-        trigger,
-    })
+    let chosen = text("$retention.class").zip(text("$retention.rule"));
+    Some(Retention { chosen: chosen.map(|(class, rule)| Chosen { class, rule }), class })
 }
 
 /// An event's own time, or that of receipt where it has none.

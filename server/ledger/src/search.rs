@@ -102,7 +102,7 @@ impl Search {
     }
 
     /// Whether an opened record has what is looked for.
-    fn matches(&self, opened: &Opened) -> bool {
+    pub(crate) fn matches(&self, opened: &Opened) -> bool {
         let source = opened.source();
         self.filters().all(|(field, wanted)| {
             let wanted = fold(wanted);
@@ -154,6 +154,21 @@ impl Log {
         limit: usize,
     ) -> Result<Found, LedgerError> {
         let _turn = self.shared().searches.acquire().await.map_err(LedgerError::internal)?;
+        let mut disturbance = self.keeping().disturbance();
+        loop {
+            match self.search_once(search, after, limit).await {
+                Err(error) if disturbance.explains(&error, self.keeping()) => {}
+                result => return result,
+            }
+        }
+    }
+
+    async fn search_once(
+        &self,
+        search: &Search,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Found, LedgerError> {
         let Search { from_ms, to_ms, order, .. } = *search;
         let span = Span { from_ms, to_ms, after, order };
         let size = self.tree().head().checkpoint.size;

@@ -18,7 +18,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use crate::class::Retention;
 use crate::frame::FrameError;
 use crate::handles::Random;
-use crate::index::{Term, Tokens};
+use crate::index::{Field, Term, Tokens};
 use crate::payload::{Payload, RedactionNote};
 use crate::wrap::{Page, Quarantined, seal_quarantined};
 
@@ -124,13 +124,18 @@ impl Sealer {
             .into_iter()
             .zip(record_keys)
             .map(|(draft, key)| {
-                let terms = match &draft.body {
+                let mut terms = match &draft.body {
                     Body::Record { source, .. } => {
                         tokens.of(draft.received_ms)?.terms(Some(source), &draft.attributes)
                     }
                     Body::Access => tokens.of(draft.received_ms)?.terms(None, &draft.attributes),
                     _ => Vec::new(),
                 };
+                if let Some(chosen) = draft.retention.as_ref().and_then(|retention| retention.chosen.as_ref())
+                {
+                    let term = tokens.of(draft.received_ms)?.term(Field::Retention, &chosen.class);
+                    terms.push(term);
+                }
                 let (page, lease) = pages.next();
                 let sealed = seal(&self.origin, &record_key(key), page, terms, draft);
                 Ok(sealed.map(|sealed| Sealed { lease: Some(lease.clone()), ..sealed }))
@@ -160,7 +165,7 @@ pub fn seal(
     let is_found = matches!(draft.body, Body::Record { .. } | Body::Access);
     let event_ms = is_found.then(|| event_ms(&draft));
     let expiry_day =
-        draft.retention.as_ref().and_then(|retention| retention.class.expiry_day(draft.received_ms));
+        draft.retention.as_ref().and_then(|retention| retention.class.expiry_day(draft.received_ms, None));
     let attributes = with_host(draft.received_ms, draft.retention.as_ref(), draft.attributes);
     let commitment = commit(key, origin, &attributes)?;
     let pipeline = pipeline(&draft.body);

@@ -27,6 +27,8 @@
 /// | `erasures` | 0 u8, first index u64 | the end of a stretch of erased records, and where its entry stands | immutable |
 /// | | 1 u8, page u32 | empty: the page is to be destroyed | deleted when it is |
 /// | | 2 u8, id u64 | what waits for a second person's approval | deleted when it has it |
+/// | | 3 u8, index u64 | when an event closed the record u64 | deleted by its erasure |
+/// | | 4 u8, index u64 | tokens that the event closes | deleted when it is carried out |
 /// | `tokens` | id, no log id | a token's hash and rights | rewritten, deleted |
 /// | `logs` | nothing | a log's name, origin and mode | rewritten seldom |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

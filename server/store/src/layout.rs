@@ -27,6 +27,10 @@ const ERASED: u8 = 0;
 const PAGE_TO_DESTROY: u8 = 1;
 /// `erasures`: what waits for approval.
 const PENDING: u8 = 2;
+/// `erasures`: when a record was closed.
+const CLOSED: u8 = 3;
+/// `erasures`: what an event closes.
+const CLOSING: u8 = 4;
 /// `times`: records in the order of their events.
 const BY_TIME: u8 = 0;
 /// `times`: when the events of a stretch of records were.
@@ -230,6 +234,24 @@ pub fn pending_prefix(log: u32) -> Vec<u8> {
     key(log, &[&[PENDING]])
 }
 
+/// `erasures`: log u32, 3 u8, index of a record that an event has closed u64.
+#[must_use]
+pub fn closed_key(log: u32, index: u64) -> Vec<u8> {
+    key(log, &[&[CLOSED], &index.to_be_bytes()])
+}
+
+/// `erasures`: log u32, 4 u8, index of a record whose event closes others u64.
+#[must_use]
+pub fn closing_key(log: u32, index: u64) -> Vec<u8> {
+    key(log, &[&[CLOSING], &index.to_be_bytes()])
+}
+
+/// `erasures`: the prefix of all closings that are to be carried out, to scan.
+#[must_use]
+pub fn closings_prefix(log: u32) -> Vec<u8> {
+    key(log, &[&[CLOSING]])
+}
+
 /// Whether a key of `sources` is that of a source, not of an entry of a plugin or pipeline or of an entity.
 #[must_use]
 pub fn is_source_key(key: &[u8]) -> bool {
@@ -311,6 +333,13 @@ pub fn parse_page_to_destroy_key(key: &[u8]) -> Option<u32> {
 pub fn parse_pending_key(key: &[u8]) -> Option<u64> {
     let (_, rest) = split_log(key)?;
     u64_exact(rest.strip_prefix(&[PENDING])?)
+}
+
+/// The index of a row of `erasures` of a closing.
+#[must_use]
+pub fn parse_closing_key(key: &[u8]) -> Option<u64> {
+    let (_, rest) = split_log(key)?;
+    u64_exact(rest.strip_prefix(&[CLOSING])?)
 }
 
 /// The entity of a row of `sources`.
@@ -422,6 +451,8 @@ mod tests {
             (erased_key(1, 9), "00000001000000000000000009"),
             (page_to_destroy_key(1, 9), "000000010100000009"),
             (pending_key(1, 9), "00000001020000000000000009"),
+            (closed_key(1, 9), "00000001030000000000000009"),
+            (closing_key(1, 9), "00000001040000000000000009"),
             (token_key("0a1b"), "30613162"),
             (log_key(u32::MAX), "ffffffff"),
         ];
@@ -464,6 +495,7 @@ mod tests {
             let entity = entity_key(log, "NAME");
             prop_assert_eq!(parse_entity_key(&entity), Some("NAME"));
             prop_assert_eq!(parse_entity_key(&source), None);
+            prop_assert_eq!(parse_closing_key(&closing_key(log, a)), Some(a));
             prop_assert_eq!(parse_erased_key(&pending_key(log, a)), None);
             prop_assert_eq!(parse_log_key(&log_key(log)), Some(log));
             prop_assert_eq!(entry_key(log, a).cmp(&entry_key(log, b)), a.cmp(&b));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cairnlog_host::{Host, HostLimits};
 use cairnlog_ledger::handles::{OsRandom, SystemClock};
-use cairnlog_ledger::limits::RECORD_BYTES_DEFAULT;
+use cairnlog_ledger::limits::{KEYRING_BACKUP_DAYS, RECORD_BYTES_DEFAULT};
 use cairnlog_ledger::{Config, Ledger, LedgerError};
 use cairnlog_store::Engine;
 use cairnlog_store::datadir::DataDir;
@@ -30,6 +30,7 @@ pub(crate) async fn try_open(dir: &Path, engine: Arc<dyn Engine>) -> Result<Ledg
         public_host: "log.example".to_owned(),
         workers: 1,
         record_bytes_max: RECORD_BYTES_DEFAULT,
+        keyring_backup_days: KEYRING_BACKUP_DAYS,
     };
     Ledger::open(config).await
 }

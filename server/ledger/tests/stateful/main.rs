@@ -8,6 +8,7 @@ mod ingest;
 mod logs;
 mod quarantine;
 mod repeats;
+mod retention;
 mod search;
 mod sources;
 mod world;

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use cairnlog_host::{Host, HostLimits};
 use cairnlog_ledger::handles::{Clock, OsRandom};
-use cairnlog_ledger::limits::RECORD_BYTES_DEFAULT;
+use cairnlog_ledger::limits::{KEYRING_BACKUP_DAYS, RECORD_BYTES_DEFAULT};
 use cairnlog_ledger::{
     Answer, Config, Idempotency, Ingest, Ledger, LedgerError, Log, NewLog, Policy, SourceSpec, StageSpec,
 };
@@ -191,6 +191,7 @@ impl World {
             public_host: "log.example".to_owned(),
             workers: 2,
             record_bytes_max: RECORD_BYTES_DEFAULT,
+            keyring_backup_days: KEYRING_BACKUP_DAYS,
         };
         self.ledger = Some(Ledger::open(config).await.unwrap());
     }
