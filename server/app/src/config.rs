@@ -26,7 +26,7 @@ const LOG_DEFAULT: &str = "info";
 
 /// The settings that stand in a file or, as `CAIRNLOG_` and the name in capitals, in the environment. Other variables of
 /// that prefix are not ours to refuse: platforms set some for a service of this name.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "data",
     "heads",
     "listen",
@@ -36,6 +36,7 @@ const KEYS: [&str; 9] = [
     "ingest_bytes_max",
     "ingest_records_max",
     "record_bytes_max",
+    "two_person",
 ];
 
 const ADMIN_TOKEN: &str = "CAIRNLOG_ADMIN_TOKEN";
@@ -59,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) admin_token: Option<Secret>,
     /// How much one ingest may send.
     pub(crate) ingest: IngestLimits,
+    /// Whether an erasure on request needs a second person.
+    pub(crate) two_person: bool,
 }
 
 /// How much one ingest may send.
@@ -124,6 +127,7 @@ struct Found {
     ingest_bytes_max: usize,
     ingest_records_max: usize,
     record_bytes_max: usize,
+    two_person: bool,
 }
 
 /// Merges and checks the settings. `env` reads the environment.
@@ -137,7 +141,8 @@ pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Resul
         .merge(Serialized::default("log", LOG_DEFAULT))
         .merge(Serialized::default("ingest_bytes_max", defaults.body_bytes))
         .merge(Serialized::default("ingest_records_max", defaults.records))
-        .merge(Serialized::default("record_bytes_max", defaults.record_bytes));
+        .merge(Serialized::default("record_bytes_max", defaults.record_bytes))
+        .merge(Serialized::default("two_person", false));
     if let Some(file) = &flags.file {
         if !file.is_file() {
             return Err(ConfigError(format!(
@@ -149,8 +154,9 @@ pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Resul
     }
     for key in KEYS {
         if let Some(value) = env(&format!("CAIRNLOG_{}", key.to_ascii_uppercase())) {
-            figment = match value.parse::<usize>() {
-                Ok(number) if key.ends_with("_max") => figment.merge(Serialized::default(key, number)),
+            figment = match (value.parse::<usize>(), value.parse::<bool>()) {
+                (Ok(number), _) if key.ends_with("_max") => figment.merge(Serialized::default(key, number)),
+                (_, Ok(is_so)) if key == "two_person" => figment.merge(Serialized::default(key, is_so)),
                 _ => figment.merge(Serialized::default(key, value)),
             };
         }
@@ -171,11 +177,11 @@ pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Resul
             INGEST_BYTES_MAX,
         )?,
     };
-    let Found { listen, public_host, log, witness_policy, .. } = found;
+    let Found { listen, public_host, log, witness_policy, two_person, .. } = found;
     check_public_host(public_host.as_deref())?;
     check_log(&log)?;
     let admin_token = admin_token(env)?;
-    Ok(Settings { data, heads, witness_policy, listen, public_host, log, admin_token, ingest })
+    Ok(Settings { data, heads, witness_policy, listen, public_host, log, admin_token, ingest, two_person })
 }
 
 /// A word alone would be taken for the name of a module, of which nothing is then logged.
@@ -317,6 +323,16 @@ mod tests {
             let env = |name: &str| (name == "CAIRNLOG_INGEST_BYTES_MAX").then(|| bad.to_owned());
             let error = load(&flags(Some("d"), None), env).unwrap_err().to_string();
             assert!(error.contains("ingest_bytes_max"), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_second_person_is_needed_where_a_setting_says_so() {
+        assert!(!load(&flags(Some("d"), None), nothing).unwrap().two_person);
+        for (value, expected) in [("true", Some(true)), ("false", Some(false)), ("yes", None)] {
+            let env = |name: &str| (name == "CAIRNLOG_TWO_PERSON").then(|| value.to_owned());
+            let found = load(&flags(Some("d"), None), env).ok().map(|settings| settings.two_person);
+            assert_eq!(found, expected, "{value}");
         }
     }
 

@@ -102,5 +102,8 @@ pub(crate) const AUDIT_BYTES_PER_SEC: u64 = 8 << 20;
 /// How many pauses it makes instead of one while the log is being written to.
 pub(crate) const AUDIT_BUSY_PAUSES: u32 = 4;
 
+/// Pause between two sweeps of all logs: what is due goes within it.
+pub(crate) const SWEEP_PAUSE: Duration = Duration::from_mins(15);
+
 /// Pause between two passes over all logs.
 pub(crate) const AUDIT_PASS_PAUSE: Duration = Duration::from_mins(1);

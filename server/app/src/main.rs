@@ -13,6 +13,7 @@ mod http;
 mod limits;
 mod server;
 mod state;
+mod sweeper;
 mod witness;
 
 fn main() -> std::process::ExitCode {

@@ -38,6 +38,7 @@ use crate::limits::{
     STORE_CHECK, WRITE_WAIT_MAX,
 };
 use crate::state::App;
+use crate::sweeper::{Sweeper, Sweeping};
 use doors::Doors;
 use patience::Patience;
 
@@ -95,6 +96,7 @@ pub(crate) struct Server {
     serving: JoinHandle<std::io::Result<()>>,
     upkeep: JoinHandle<()>,
     auditor: Auditor,
+    sweeping: Sweeping,
 }
 
 impl Server {
@@ -113,8 +115,9 @@ impl Server {
             begin(listener, face, CONNECTIONS_MAX).map_err(|error| ServerError::Listen(listen, error))?;
         let upkeep = tokio::spawn(upkeep(app.metrics.clone()));
         let auditor = Auditor::start(Arc::clone(&app));
+        let sweeping = Sweeping::start(Arc::clone(&app));
         let (url, data) = (format!("http://{address}"), settings.data.clone());
-        Ok(Self { url, data, first_token, app, handle, serving, upkeep, auditor })
+        Ok(Self { url, data, first_token, app, handle, serving, upkeep, auditor, sweeping })
     }
 
     /// The address, as a client is given it.
@@ -145,6 +148,7 @@ impl Server {
         tokio::select! {
             ended = &mut self.serving => {
                 self.auditor.stop().await;
+                self.sweeping.stop().await;
                 self.app.ledger.shutdown().await;
                 ended?.map_err(ServerError::Accept)
             }
@@ -164,6 +168,7 @@ impl Server {
         self.handle.graceful_shutdown(Some(DRAIN_WAIT_MAX));
         let served = self.serving.await;
         self.auditor.stop().await;
+        self.sweeping.stop().await;
         self.app.ledger.shutdown().await;
         self.upkeep.abort();
         served?.map_err(ServerError::Accept)
@@ -246,6 +251,7 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
         keyring_backup_days: KEYRING_BACKUP_DAYS,
     })
     .await?;
+    ledger.open_control().await?;
     let tokens = Tokens::open(engine, writer, settings.admin_token.as_ref().map(Secret::expose)).await?;
     let first_token = first_token(&tokens, settings).await?;
     let (routes, document) = http::split();
@@ -263,6 +269,8 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
         bodies: Arc::new(Semaphore::new(BODIES_BYTES_MAX)),
         heads,
         findings: Findings::default(),
+        sweeper: Sweeper::default(),
+        two_person: settings.two_person,
         draining: AtomicBool::new(false),
     };
     Ok((Arc::new(app), routes, first_token))

@@ -17,6 +17,7 @@ use crate::config::IngestLimits;
 use crate::http::auth::Visitor;
 use crate::http::cursor::Cursors;
 use crate::http::problem::Problem;
+use crate::sweeper::Sweeper;
 
 /// The running server.
 pub(crate) struct App {
@@ -35,6 +36,10 @@ pub(crate) struct App {
     pub(crate) heads: KeptHeads,
     /// What the rolling audit has found.
     pub(crate) findings: Findings,
+    /// Wakes who destroys the pages of what was erased.
+    pub(crate) sweeper: Sweeper,
+    /// Whether an erasure on request needs a second person.
+    pub(crate) two_person: bool,
     /// Set once a shutdown has begun.
     pub(crate) draining: AtomicBool,
 }

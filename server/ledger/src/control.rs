@@ -93,11 +93,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`]; then what it says must not be done.
     pub async fn record(&self, access: Access) -> Result<u64, LedgerError> {
-        let control = self.shared.control()?;
-        let draft = control.access_draft(access);
-        let sealed = control.sealer().seal_all(vec![draft]).await?;
-        let prepared = Prepared::new(control.id(), sealed);
-        Ok(control.tree().append(Box::new(prepared)).await?.first_index)
+        Ok(self.shared.control()?.say_access(access, 0, |_, _| {}).await?.index)
     }
 }
 
@@ -113,21 +109,35 @@ impl Log {
         bytes: usize,
         rows: impl FnOnce(Said, &mut Batch) + Send + 'static,
     ) -> Result<Said, LedgerError> {
-        let in_control = !self.says_its_changes();
-        let (log, draft) = if in_control {
-            let control = self.shared().control()?;
-            let Saying { attributes, by, action, .. } = saying;
-            let access = Access::of_change(by, action, self.name(), attributes, self.now_ms());
-            let draft = control.access_draft(access);
-            (Some(control), draft)
-        } else {
-            (None, draft(self.now_ms(), saying.body, saying.attributes))
-        };
-        let log = log.as_deref().unwrap_or(self);
-        let sealed = log.sealer().seal_all(vec![draft]).await?;
-        let prepared = Prepared::new(log.id(), sealed)
+        let Saying { body, attributes, by, action } = saying;
+        if self.says_its_changes() {
+            return self.append_said(draft(self.now_ms(), body, attributes), false, bytes, rows).await;
+        }
+        let access = Access::of_change(by, action, self.name(), attributes, self.now_ms());
+        self.shared().control()?.say_access(access, bytes, rows).await
+    }
+
+    /// Of the control log: says who read or changed what, in one commit with rows that need at most `bytes`.
+    pub(crate) async fn say_access(
+        &self,
+        access: Access,
+        bytes: usize,
+        rows: impl FnOnce(Said, &mut Batch) + Send + 'static,
+    ) -> Result<Said, LedgerError> {
+        self.append_said(self.access_draft(access), true, bytes, rows).await
+    }
+
+    async fn append_said(
+        &self,
+        draft: Draft,
+        in_control: bool,
+        bytes: usize,
+        rows: impl FnOnce(Said, &mut Batch) + Send + 'static,
+    ) -> Result<Said, LedgerError> {
+        let sealed = self.sealer().seal_all(vec![draft]).await?;
+        let prepared = Prepared::new(self.id(), sealed)
             .with_rows(bytes, move |index, batch| rows(Said { in_control, index }, batch));
-        let appended = log.intake().submit(Box::new(prepared))?.await?;
+        let appended = self.intake().submit(Box::new(prepared))?.await?;
         Ok(Said { in_control, index: appended.first_index })
     }
 

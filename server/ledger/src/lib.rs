@@ -72,6 +72,7 @@ pub use log::{Binding, Log, LogInfo};
 pub use opaque::Added;
 pub use read::{Kept, Record};
 pub use registry::PluginInfo;
+pub use retain::approval::Pending;
 pub use retain::due::ClassDue;
 pub use retain::erased::Erasure;
 pub use retain::held::Hold;

@@ -50,6 +50,9 @@ pub const ERASED_AT_ONCE: usize = 512;
 /// Records of a person looked for at once.
 pub const SUBJECT_PAGE_RECORDS: usize = 1_000;
 
+/// Erasures of one log that wait for a second person's approval.
+pub const PENDING_MAX: usize = 1_024;
+
 /// Records named in the answer to an erasure that refuses more.
 pub const REFUSALS_NAMED_MAX: usize = 1_000;
 

@@ -12,6 +12,7 @@
 //! Lowest first: [`erased`] says what was erased, [`held`] what is held; [`rows`] makes the changes of rows, [`erase`] the
 //! commit; [`sweep`] and [`request`] decide what it is asked for; [`due`] counts.
 
+pub(crate) mod approval;
 pub(crate) mod closing;
 pub(crate) mod destroy;
 pub(crate) mod due;

@@ -93,6 +93,7 @@ async fn start(args: &Args, token: &Secret) -> Result<Server, ServerError> {
         log: String::new(),
         admin_token: Some(token.clone()),
         ingest: IngestLimits::default(),
+        two_person: false,
     };
     match Server::start(&settings).await {
         Err(ServerError::Listen(..)) if args.listen.is_none() => {

@@ -13,6 +13,7 @@ use super::extract::{Nothing, Query, media_type};
 use super::problem;
 use super::problem::{Document, Problem, Slug};
 use super::split::{self, Shape};
+use super::time;
 use crate::access::no_source;
 use crate::limits::IDEMPOTENCY_KEY_MAX;
 use crate::state::App;
@@ -178,6 +179,15 @@ impl From<cairnlog_ledger::LedgerError> for Problem {
             E::NotFound(_) => Slug::NotFound,
             E::Conflict(_) => Slug::Conflict,
             E::Frozen => Slug::Frozen,
+            E::Erased(erasure) => return erased(&error, erasure),
+            E::Held(hold) => return Self::new(Slug::Held, error.to_string()).with("hold", hold),
+            E::Minimum(until) => {
+                let problem = Self::new(Slug::RetentionMinimum, error.to_string());
+                return match until {
+                    Some(until) => problem.with("until", time::rfc3339(*until)),
+                    None => problem,
+                };
+            }
             E::Rejected(_) | E::WrongKind(_) => Slug::Rejected,
             E::InvalidPlugin(refused) => {
                 let faults = refused.errors.iter().map(|fault| problem::Fault {
@@ -193,4 +203,12 @@ impl From<cairnlog_ledger::LedgerError> for Problem {
         };
         Self::new(slug, error.to_string())
     }
+}
+
+fn erased(error: &cairnlog_ledger::LedgerError, erasure: &cairnlog_ledger::Erasure) -> Problem {
+    Problem::new(Slug::Erased, error.to_string())
+        .with("by", &erasure.by)
+        .with("reason", &erasure.reason)
+        .with("basis", &erasure.basis)
+        .with("at", time::rfc3339(erasure.at_ms))
 }

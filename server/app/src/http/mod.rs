@@ -9,10 +9,12 @@ pub(crate) mod auth;
 mod body;
 mod classes;
 pub(crate) mod cursor;
+mod erasures;
 mod events;
 #[cfg(test)]
 mod every;
 mod extract;
+mod holds;
 pub(crate) mod linger;
 mod list;
 mod logs;
@@ -21,6 +23,7 @@ mod plugins;
 pub(crate) mod problem;
 mod proofs;
 mod records;
+mod retention;
 mod served;
 mod sources;
 mod split;
@@ -93,6 +96,12 @@ fn operated() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sources::list))
         .routes(routes!(classes::put, classes::get))
         .routes(routes!(classes::list))
+        .routes(routes!(retention::due))
+        .routes(routes!(retention::sweep))
+        .routes(routes!(holds::set, holds::list))
+        .routes(routes!(holds::release))
+        .routes(routes!(erasures::create, erasures::list))
+        .routes(routes!(erasures::approve))
         .route_layer(axum::middleware::from_fn(to_its_end))
 }
 

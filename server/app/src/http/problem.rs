@@ -4,6 +4,8 @@
 //! The cause is logged once, where the answer is finished (see [`super::trace`]); it never
 //! reaches the caller, and neither ever holds a secret or a payload.
 
+use std::collections::BTreeMap;
+
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -21,6 +23,9 @@ pub(crate) enum Slug {
     NotFound,
     Method,
     Conflict,
+    Held,
+    RetentionMinimum,
+    Erased,
     TooLarge,
     MediaType,
     Range,
@@ -50,6 +55,9 @@ impl Slug {
             Self::NotFound => ("not-found", S::NOT_FOUND, "not found"),
             Self::Method => ("method", S::METHOD_NOT_ALLOWED, "method not allowed"),
             Self::Conflict => ("conflict", S::CONFLICT, "conflict with what is there"),
+            Self::Held => ("held", S::CONFLICT, "a legal hold covers it"),
+            Self::RetentionMinimum => ("retention-minimum", S::CONFLICT, "its retention minimum stands"),
+            Self::Erased => ("erased", S::GONE, "it was erased"),
             Self::TooLarge => ("too-large", S::PAYLOAD_TOO_LARGE, "the body is too large"),
             Self::MediaType => ("media-type", S::UNSUPPORTED_MEDIA_TYPE, "unsupported media type"),
             Self::Range => ("range", S::RANGE_NOT_SATISFIABLE, "no byte of that range"),
@@ -92,6 +100,10 @@ pub(crate) struct Document {
     request_id: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Fault>,
+    /// What else the condition has to say: of what was erased `by`, `reason`, `basis`, `at` and `receipt`.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    members: BTreeMap<&'static str, String>,
 }
 
 /// An error on its way to the caller.
@@ -100,6 +112,7 @@ pub(crate) struct Problem {
     slug: Slug,
     detail: String,
     errors: Vec<Fault>,
+    members: BTreeMap<&'static str, String>,
     cause: Option<String>,
     /// Of a resource that has not the range asked for.
     length: Option<usize>,
@@ -107,7 +120,14 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(slug: Slug, detail: impl Into<String>) -> Self {
-        Self { slug, detail: detail.into(), errors: Vec::new(), cause: None, length: None }
+        Self {
+            slug,
+            detail: detail.into(),
+            errors: Vec::new(),
+            members: BTreeMap::new(),
+            cause: None,
+            length: None,
+        }
     }
 
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
@@ -138,6 +158,12 @@ impl Problem {
         self
     }
 
+    /// Adds a member of its own.
+    pub(crate) fn with(mut self, member: &'static str, value: impl Into<String>) -> Self {
+        self.members.insert(member, value.into());
+        self
+    }
+
     /// Adds the length of the resource, which a refused range is told.
     pub(crate) fn of_length(mut self, length: usize) -> Self {
         self.length = Some(length);
@@ -163,6 +189,7 @@ impl Problem {
             detail: self.detail,
             request_id: request_id.to_owned(),
             errors: self.errors,
+            members: self.members,
         };
         let mut response = (status, axum::Json(document)).into_response();
         let headers = response.headers_mut();

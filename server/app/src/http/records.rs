@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use cairnlog_ledger::{Order, Position, Record, Search};
+use cairnlog_ledger::{LedgerError, Order, Position, Record, Search};
 use serde::{Deserialize, Serialize};
 
 use super::auth::Caller;
@@ -104,7 +104,16 @@ pub(crate) async fn get(
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<axum::Json<RecordView>, Problem> {
     let log = app.records_for(&caller, Role::Auditor, &log)?;
-    Ok(axum::Json(log.record(proofs::parse_index(&index)?).await?.into()))
+    let index = proofs::parse_index(&index)?;
+    match log.record(index).await {
+        Ok(record) => Ok(axum::Json(record.into())),
+        Err(error @ LedgerError::Erased(_)) => {
+            // What is left of it, and proves that it was there.
+            let receipt = log.tree().receipt(index).await?;
+            Err(Problem::from(error).with("receipt", receipt.to_string()))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Which records, in which order.
@@ -143,6 +152,34 @@ pub(crate) struct SearchBody {
     cursor: Option<String>,
 }
 
+/// What records are looked for by: the filters of a search, without its order and page.
+#[derive(Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Filters {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<String>,
+    #[serde(default, deserialize_with = "number_or_text", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>)]
+    class: Option<String>,
+    #[serde(default, deserialize_with = "number_or_text", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>)]
+    status: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip: Option<String>,
+    /// Event time, inclusive, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    /// Event time, exclusive, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+}
+
 /// A direction.
 #[derive(Clone, Copy, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -178,10 +215,33 @@ fn number_or_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<O
     deserializer.deserialize_any(Either)
 }
 
+impl Filters {
+    /// What a search by them looks for.
+    ///
+    /// # Errors
+    /// `bad-request`.
+    pub(crate) fn search(self) -> Result<Search, Problem> {
+        let Self { source, actor, action, class, status, resource, ip, from, to } = self;
+        let (from_ms, to_ms) = (moment("from", from.as_deref())?, moment("to", to.as_deref())?);
+        let order = Order::default();
+        Ok(Search { source, actor, action, class, status, resource, ip, from_ms, to_ms, order })
+    }
+
+    /// The filters of a search.
+    pub(crate) fn of(search: &Search) -> Self {
+        let Search { source, actor, action, class, status, resource, ip, from_ms, to_ms, .. } =
+            search.clone();
+        let (from, to) = (from_ms.map(time::rfc3339_of), to_ms.map(time::rfc3339_of));
+        Self { source, actor, action, class, status, resource, ip, from, to }
+    }
+}
+
+fn moment(name: &str, text: Option<&str>) -> Result<Option<i64>, Problem> {
+    text.map(|text| time::parse_ms(name, text)).transpose()
+}
+
 impl SearchBody {
     fn search(&self) -> Result<Search, Problem> {
-        let time =
-            |name, text: &Option<String>| text.as_deref().map(|text| time::parse_ms(name, text)).transpose();
         Ok(Search {
             source: self.source.clone(),
             actor: self.actor.clone(),
@@ -190,8 +250,8 @@ impl SearchBody {
             status: self.status.clone(),
             resource: self.resource.clone(),
             ip: self.ip.clone(),
-            from_ms: time("from", &self.from)?,
-            to_ms: time("to", &self.to)?,
+            from_ms: moment("from", self.from.as_deref())?,
+            to_ms: moment("to", self.to.as_deref())?,
             order: match self.order {
                 Some(OrderName::Asc) => Order::Ascending,
                 Some(OrderName::Desc) | None => Order::Descending,

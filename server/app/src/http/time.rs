@@ -6,7 +6,11 @@ use super::problem::Problem;
 
 /// Milliseconds since the Unix epoch as RFC 3339, with as many decimals as needed.
 pub(crate) fn rfc3339(ms: u64) -> String {
-    let ms = i64::try_from(ms).unwrap_or(i64::MAX);
+    rfc3339_of(i64::try_from(ms).unwrap_or(i64::MAX))
+}
+
+/// The same, of times before 1970 too.
+pub(crate) fn rfc3339_of(ms: i64) -> String {
     Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX).to_string()
 }
 

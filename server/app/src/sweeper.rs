@@ -1,0 +1,82 @@
+//! The sweeper: one task of the server that sweeps all logs now and then, and destroys the pages of what was erased.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::limits::SWEEP_PAUSE;
+use crate::state::App;
+
+/// Wakes the sweeper.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sweeper {
+    erased: Arc<Notify>,
+}
+
+impl Sweeper {
+    /// Something was erased: its pages are to be destroyed soon.
+    pub(crate) fn wake(&self) {
+        self.erased.notify_one();
+    }
+}
+
+/// The running sweeper.
+pub(crate) struct Sweeping {
+    task: JoinHandle<()>,
+}
+
+impl Sweeping {
+    /// Starts it. First of all it ends what an earlier run began.
+    pub(crate) fn start(app: Arc<App>) -> Self {
+        Self { task: tokio::spawn(run(app)) }
+    }
+
+    /// Ends it. Whatever it was at, the next run goes on with.
+    pub(crate) async fn stop(self) {
+        self.task.abort();
+        // That it was cancelled is what was asked for.
+        let _ = self.task.await;
+    }
+}
+
+async fn run(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(SWEEP_PAUSE);
+    loop {
+        // The first tick comes at once.
+        let sweeps = tokio::select! {
+            _ = ticks.tick() => true,
+            () = app.sweeper.erased.notified() => false,
+        };
+        for log in app.ledger.logs() {
+            if log.require_records().is_ok() {
+                go_through(&log, sweeps).await;
+            }
+        }
+    }
+}
+
+async fn go_through(log: &cairnlog_ledger::Log, sweeps: bool) {
+    let name = log.name();
+    if sweeps {
+        match log.sweep("schedule").await {
+            Ok(swept) => {
+                let total = swept.total();
+                metrics::counter!("cairnlog_erased_total", "log" => name.to_owned()).increment(total.erased);
+                if total.due > 0 {
+                    tracing::info!(
+                        log = name,
+                        due = total.due,
+                        erased = total.erased,
+                        held = total.held,
+                        "swept"
+                    );
+                }
+            }
+            Err(error) => tracing::warn!(log = name, %error, "the log was not swept; it is tried again"),
+        }
+    }
+    if let Err(error) = log.destroy_pages().await {
+        tracing::warn!(log = name, %error, "pages of what was erased were not destroyed; it is tried again");
+    }
+}

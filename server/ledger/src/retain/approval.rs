@@ -1,0 +1,155 @@
+//! Erasures that wait for a second person.
+//!
+//! What is asked for stands sealed in the control log, where it is also said who asked; a row only says that it waits, and
+//! where its entry is.
+
+use cairnlog_store::{Batch, Family, Scan, layout};
+use cairnlog_verify::event::Attribute;
+use cairnlog_verify::value::Value;
+
+use super::request::{Requested, Target, check_reason};
+use crate::access::{Access, Activity};
+use crate::control::{SAID_BYTES, Said};
+use crate::error::LedgerError;
+use crate::limits::PENDING_MAX;
+use crate::log::Log;
+use crate::payload::Payload;
+use crate::read::Opened;
+
+/// An erasure that waits for approval.
+///
+/// It has no `Debug`: it may name a person.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// Names it: 16 hex digits.
+    pub id: String,
+    /// What is to go.
+    pub target: Target,
+    /// Why.
+    pub reason: String,
+    /// Who asked: the id of a token.
+    pub by: String,
+    /// Since when, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+}
+
+impl Log {
+    /// Notes what somebody wants erased, for another person to approve; what it is called by.
+    ///
+    /// # Errors
+    /// [`LedgerError::BadRequest`] for a reason that is none; [`LedgerError::Conflict`] where too much waits.
+    pub async fn propose_erasure(
+        &self,
+        target: Target,
+        reason: &str,
+        by: &str,
+    ) -> Result<String, LedgerError> {
+        self.require_records()?;
+        check_reason(reason)?;
+        let _turn = self.keeping().turn.lock().await;
+        if self.pending_rows().await?.len() >= PENDING_MAX {
+            let words = format!("{PENDING_MAX} erasures wait for approval, the most that may");
+            return Err(LedgerError::Conflict(words));
+        }
+        let mut id = [0; 8];
+        self.shared().random.fill(&mut id);
+        let id = u64::from_be_bytes(id);
+        let said = Access::new(
+            by.to_owned(),
+            Activity::Create,
+            "retention.erasure.propose",
+            self.name().to_owned(),
+            self.now_ms(),
+        );
+        let key = layout::pending_key(self.id(), id);
+        let said = said.with(attributes(&target, reason));
+        self.shared()
+            .control()?
+            .say_access(said, key.len() + SAID_BYTES, move |said, batch| {
+                batch.put(Family::Erasures, key, said.to_bytes());
+            })
+            .await?;
+        Ok(name(id))
+    }
+
+    /// Carries out what another person has asked for.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotFound`]; [`LedgerError::Conflict`] where the same token asked; those of
+    /// [`erase_on_request`](Self::erase_on_request), and then it still waits.
+    pub async fn approve_erasure(&self, id: &str, by: &str) -> Result<Requested, LedgerError> {
+        let pending = self.pending_erasures().await?.into_iter().find(|pending| pending.id == id);
+        let Some(pending) = pending else {
+            return Err(LedgerError::NotFound("no erasure of this id waits for approval".to_owned()));
+        };
+        if pending.by == by {
+            let words = "who asks for an erasure does not approve it; another token has to";
+            return Err(LedgerError::Conflict(words.to_owned()));
+        }
+        let requested =
+            self.erase_on_request(&pending.target, &pending.reason, &pending.by, Some(by)).await?;
+        let mut done = Batch::new();
+        let number = u64::from_str_radix(id, 16).map_err(LedgerError::internal)?;
+        done.delete(Family::Erasures, layout::pending_key(self.id(), number));
+        self.shared().commit(done).await?;
+        Ok(Requested { id: id.to_owned(), ..requested })
+    }
+
+    /// What waits for approval.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn pending_erasures(&self) -> Result<Vec<Pending>, LedgerError> {
+        let mut all = Vec::new();
+        for (key, row) in self.pending_rows().await? {
+            let damaged = || LedgerError::Internal("a row of what waits for approval is damaged".to_owned());
+            let id = layout::parse_pending_key(&key).ok_or_else(damaged)?;
+            let Said { index, .. } = Said::from_bytes(&row).ok_or_else(damaged)?;
+            let opened = self.shared().control()?.open_entry(index).await?;
+            // Its entry in the control log is kept for its own time; what nobody approved until then is void.
+            if let Some(opened) = opened {
+                all.push(Pending::said(id, &opened).ok_or_else(damaged)?);
+            }
+        }
+        Ok(all)
+    }
+
+    async fn pending_rows(&self) -> Result<Vec<cairnlog_store::Row>, LedgerError> {
+        let scan = Scan::prefix(Family::Erasures, layout::pending_prefix(self.id()), PENDING_MAX);
+        Ok(self.engine().scan(scan).await?)
+    }
+}
+
+fn name(id: u64) -> String {
+    format!("{id:016x}")
+}
+
+fn attributes(target: &Target, reason: &str) -> Vec<Attribute> {
+    let attribute = |path: &str, value: Value| Attribute { path: format!("erasure.{path}"), value };
+    let target = match target {
+        Target::Index(index) => attribute("index", Value::Text(index.to_string())),
+        Target::Subject(subject) => attribute("subject", Value::Text(subject.clone())),
+    };
+    vec![target, attribute("reason", Value::Text(reason.to_owned()))]
+}
+
+impl Pending {
+    fn said(id: u64, opened: &Opened) -> Option<Self> {
+        let text = |path: &str| match Payload::get(&opened.payload, path) {
+            Some(Value::Text(text)) => Some(text.clone()),
+            _ => None,
+        };
+        let target = match (text("unmapped.erasure.index"), text("unmapped.erasure.subject")) {
+            (Some(index), None) => Target::Index(index.parse().ok()?),
+            (None, Some(subject)) => Target::Subject(subject),
+            _ => return None,
+        };
+        Some(Self {
+            id: name(id),
+            target,
+            reason: text("unmapped.erasure.reason")?,
+            by: text("actor.user.uid")?,
+            at_ms: u64::try_from(opened.received_ms()).ok()?,
+        })
+    }
+}
