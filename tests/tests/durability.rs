@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use cairnlog_client::{ContentType, Ingest, IngestAnswer, Log, NewToken, PageRequest, Role};
+use cairnlog_client::{Client, ContentType, Ingest, IngestAnswer, Log, LogInfo, NewToken, PageRequest, Role};
 use cairnlog_store::rocks::RocksEngine;
 use cairnlog_store::{Batch, Engine as _, Family, layout};
 use cairnlog_tests::pipelines::EXAMPLES;
@@ -124,6 +124,14 @@ async fn check(log: &Log, seen: &Seen, now: &Checkpoint) {
     }
 }
 
+/// All logs but the server's own, which grows with each read.
+async fn logs(client: &Client) -> Vec<LogInfo> {
+    let all = PageRequest { limit: Some(1_000), cursor: None };
+    let mut logs = client.logs(&all).await.unwrap().items;
+    logs.retain(|log| log.name != "control");
+    logs
+}
+
 #[tokio::test]
 async fn everything_is_there_again_after_a_restart() {
     let server = Server::start();
@@ -137,7 +145,7 @@ async fn everything_is_there_again_after_a_restart() {
     let all = PageRequest { limit: Some(1_000), cursor: None };
     let query = cairnlog_client::RecordQuery { page: all.clone(), ..Default::default() };
     let before = (
-        client.logs(&all).await.unwrap(),
+        logs(&client).await,
         client.tokens(&all).await.unwrap(),
         log.sources(&all).await.unwrap(),
         log.classes(&all).await.unwrap(),
@@ -156,7 +164,7 @@ async fn everything_is_there_again_after_a_restart() {
         let (client, theirs) = (server.client(), server.client_of(token.expose()));
         let log = client.log("hr").unwrap();
         let after = (
-            client.logs(&all).await.unwrap(),
+            logs(&client).await,
             client.tokens(&all).await.unwrap(),
             log.sources(&all).await.unwrap(),
             log.classes(&all).await.unwrap(),
@@ -165,7 +173,7 @@ async fn everything_is_there_again_after_a_restart() {
         );
         assert_eq!(before, after);
     }
-    let key: VerifierKey = before.0.items[0].verifier_key.parse().unwrap();
+    let key: VerifierKey = before.0[0].verifier_key.parse().unwrap();
     assert_eq!(Receipt::parse(&receipt).unwrap().verify(None, &[key]).unwrap().index, 7);
     let again = EXAMPLES[0].ingest(&server.client().log("hr").unwrap()).await;
     assert_eq!(
@@ -248,9 +256,9 @@ async fn change(server: &Server, change: impl AsyncFnOnce(&RocksEngine, &mut Bat
     engine.commit(&writer, batch).await.unwrap();
 }
 
-/// The id of the only log.
+/// The id of the only log besides the server's own.
 async fn log_id(engine: &RocksEngine) -> u32 {
-    for id in 0..16 {
+    for id in 1..16 {
         if engine.get(Family::Entries, &layout::entry_key(id, 0)).await.unwrap().is_some() {
             return id;
         }

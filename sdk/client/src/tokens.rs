@@ -24,6 +24,8 @@ pub enum Role {
     Compliance,
     /// Logs, keys and tokens.
     Admin,
+    /// Beside [`Role::Auditor`]: finds records by the plaintext of what was pseudonymized.
+    Reidentify,
 }
 
 /// A token to be made.

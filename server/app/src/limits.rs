@@ -54,6 +54,14 @@ pub(crate) const LINGER_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Longest that a shutdown waits for requests under way.
 pub(crate) const DRAIN_WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// How long a caller's reads that say the same share one entry of the control log.
+pub(crate) const READS_SHARED: Duration = Duration::from_secs(1);
+/// Entries that are remembered for that; reads beyond have one each.
+pub(crate) const READS_REMEMBERED_MAX: usize = 4_096;
+
+/// How often the control log is told how many requests were refused, and tallies are looked after.
+pub(crate) const CHORES_PAUSE: Duration = Duration::from_mins(1);
+
 /// Rows of a list when the caller names no `limit`, and the most it may name.
 pub(crate) const PAGE_ROWS_DEFAULT: u32 = 100;
 /// See [`PAGE_ROWS_DEFAULT`].

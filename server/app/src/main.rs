@@ -5,12 +5,14 @@
 
 mod access;
 mod auditor;
+mod chores;
 mod cli;
 mod config;
 mod cosigning;
 mod demo;
 mod http;
 mod limits;
+mod recording;
 mod server;
 mod state;
 mod sweeper;

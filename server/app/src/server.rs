@@ -7,7 +7,6 @@ mod patience;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use axum_server::Handle;
@@ -15,7 +14,7 @@ use cairnlog_client::Secret;
 use cairnlog_host::{Host, HostError, HostLimits};
 use cairnlog_ledger::handles::{OsRandom, Random as _, SystemClock};
 use cairnlog_ledger::limits::KEYRING_BACKUP_DAYS;
-use cairnlog_ledger::{Config, Ledger, LedgerError};
+use cairnlog_ledger::{Config, Ledger, LedgerError, Who};
 use cairnlog_store::datadir::{DataDir, DataDirError};
 use cairnlog_store::kept::KeptHeads;
 use cairnlog_store::rocks::{OpenError, RocksEngine};
@@ -23,12 +22,13 @@ use cairnlog_store::{Engine, ReadError};
 use cairnlog_tlog::SharedWriter;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpSocket;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use crate::access::{Grant, Role, TokenError, Tokens};
 use crate::auditor::{Auditor, Findings};
+use crate::chores::Chores;
 use crate::config::Settings;
 use crate::cosigning::Cosigning;
 use crate::http;
@@ -37,6 +37,7 @@ use crate::limits::{
     BODIES_BYTES_MAX, CONNECTIONS_MAX, DRAIN_WAIT_MAX, HEADER_WAIT_MAX, LISTEN_QUEUE, METRICS_UPKEEP,
     STORE_CHECK, WRITE_WAIT_MAX,
 };
+use crate::recording::Recording;
 use crate::state::App;
 use crate::sweeper::{Sweeper, Sweeping};
 use doors::Doors;
@@ -73,6 +74,8 @@ pub(crate) enum ServerError {
     Host(#[from] HostError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    #[error("{0:?}: the server's own log can't be opened: {1}")]
+    Control(PathBuf, LedgerError),
     #[error("the tokens can't be loaded: {0}")]
     Tokens(#[from] TokenError),
     #[error("the API's description can't be written: {0}")]
@@ -97,6 +100,7 @@ pub(crate) struct Server {
     upkeep: JoinHandle<()>,
     auditor: Auditor,
     sweeping: Sweeping,
+    chores: Chores,
 }
 
 impl Server {
@@ -116,8 +120,9 @@ impl Server {
         let upkeep = tokio::spawn(upkeep(app.metrics.clone()));
         let auditor = Auditor::start(Arc::clone(&app));
         let sweeping = Sweeping::start(Arc::clone(&app));
+        let chores = Chores::start(Arc::clone(&app));
         let (url, data) = (format!("http://{address}"), settings.data.clone());
-        Ok(Self { url, data, first_token, app, handle, serving, upkeep, auditor, sweeping })
+        Ok(Self { url, data, first_token, app, handle, serving, upkeep, auditor, sweeping, chores })
     }
 
     /// The address, as a client is given it.
@@ -149,6 +154,7 @@ impl Server {
             ended = &mut self.serving => {
                 self.auditor.stop().await;
                 self.sweeping.stop().await;
+                self.chores.stop().await;
                 self.app.ledger.shutdown().await;
                 ended?.map_err(ServerError::Accept)
             }
@@ -164,11 +170,12 @@ impl Server {
 
     /// Takes no new requests, lets those under way finish within their bound, and commits what waits.
     async fn shutdown(self) -> Result<(), ServerError> {
-        self.app.draining.store(true, Ordering::Relaxed);
+        self.app.draining.send_replace(true);
         self.handle.graceful_shutdown(Some(DRAIN_WAIT_MAX));
         let served = self.serving.await;
         self.auditor.stop().await;
         self.sweeping.stop().await;
+        self.chores.stop().await;
         self.app.ledger.shutdown().await;
         self.upkeep.abort();
         served?.map_err(ServerError::Accept)
@@ -241,7 +248,7 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
         heads: heads.clone(),
         witnesses: Arc::new(move |origin| cosigning.as_ref()?.of(origin)),
         engine: Arc::clone(&engine),
-        writer: writer.clone(),
+        writer,
         host,
         clock: clock.clone(),
         random: Arc::new(OsRandom),
@@ -251,15 +258,18 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
         keyring_backup_days: KEYRING_BACKUP_DAYS,
     })
     .await?;
-    ledger.open_control().await?;
-    let tokens = Tokens::open(engine, writer, settings.admin_token.as_ref().map(Secret::expose)).await?;
-    let first_token = first_token(&tokens, settings).await?;
+    let ledger = Arc::new(ledger);
+    ledger.open_control().await.map_err(|error| ServerError::Control(settings.data.clone(), error))?;
+    let recording = Recording::new(Arc::clone(&ledger), clock.clone());
+    let tokens = Tokens::open(engine.as_ref(), settings.admin_token.as_ref().map(Secret::expose)).await?;
+    let first_token = first_token(&tokens, &recording, settings).await?;
     let (routes, document) = http::split();
     let openapi = document.to_json()?.into();
     let mut key = [0; 32];
     OsRandom.fill(&mut key);
     let app = App {
         ledger,
+        recording,
         tokens,
         cursors: Cursors::new(key),
         clock,
@@ -271,7 +281,7 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
         findings: Findings::default(),
         sweeper: Sweeper::default(),
         two_person: settings.two_person,
-        draining: AtomicBool::new(false),
+        draining: watch::Sender::new(false),
     };
     Ok((Arc::new(app), routes, first_token))
 }
@@ -294,7 +304,11 @@ async fn open_files(settings: &Settings) -> Result<Files, ServerError> {
 }
 
 /// A server that knows no token would let nobody in, so it makes one that can make others.
-async fn first_token(tokens: &Tokens, settings: &Settings) -> Result<Option<Zeroizing<String>>, TokenError> {
+async fn first_token(
+    tokens: &Tokens,
+    recording: &Recording,
+    settings: &Settings,
+) -> Result<Option<Zeroizing<String>>, TokenError> {
     if settings.admin_token.is_some() || !tokens.is_empty() {
         return Ok(None);
     }
@@ -306,7 +320,9 @@ async fn first_token(tokens: &Tokens, settings: &Settings) -> Result<Option<Zero
         sources: None,
         expires: None,
     };
-    Ok(Some(tokens.create(grant).await?.1))
+    let by = Who::server();
+    let write = async |grant: &Grant, key, row| recording.token(&by, grant, key, row).await;
+    Ok(Some(tokens.create(grant, write).await?.1))
 }
 
 /// The process's recorder of metrics: there can be but one, whatever number of servers runs in it.

@@ -1,7 +1,6 @@
 //! What every handler shares.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::Bytes;
 use cairnlog_ledger::handles::Clock;
@@ -9,7 +8,7 @@ use cairnlog_ledger::{Ledger, Log};
 use cairnlog_store::kept::KeptHeads;
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::access::{Grant, Role, Tokens, no_log};
 use crate::auditor::Findings;
@@ -17,11 +16,14 @@ use crate::config::IngestLimits;
 use crate::http::auth::Visitor;
 use crate::http::cursor::Cursors;
 use crate::http::problem::Problem;
+use crate::recording::Recording;
 use crate::sweeper::Sweeper;
 
 /// The running server.
 pub(crate) struct App {
-    pub(crate) ledger: Ledger,
+    pub(crate) ledger: Arc<Ledger>,
+    /// Tells the control log who read what.
+    pub(crate) recording: Recording,
     pub(crate) tokens: Tokens,
     pub(crate) cursors: Cursors,
     pub(crate) clock: Arc<dyn Clock>,
@@ -41,7 +43,7 @@ pub(crate) struct App {
     /// Whether an erasure on request needs a second person.
     pub(crate) two_person: bool,
     /// Set once a shutdown has begun.
-    pub(crate) draining: AtomicBool,
+    pub(crate) draining: watch::Sender<bool>,
 }
 
 impl App {
@@ -53,7 +55,7 @@ impl App {
 
     /// Whether a shutdown has begun.
     pub(crate) fn draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        *self.draining.borrow()
     }
 
     /// The log of this name, for a caller who has `role` there.

@@ -5,17 +5,17 @@
 //! the server's own log `control`, which takes it at any time: kinds as in every log of records, private, never frozen.
 //! All logs share one engine, so there too an entry and the rows that it explains land together.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use cairnlog_store::Batch;
 use cairnlog_verify::entry::{Body, Mode};
 use cairnlog_verify::event::Attribute;
 
-use crate::access::Access;
+use crate::access::{Access, Who};
 use crate::class::{Chosen, Retention};
 use crate::error::LedgerError;
 use crate::ledger::{Ledger, NewLog};
-use crate::log::{Log, draft};
+use crate::log::{Log, Shared, draft};
 use crate::prepared::Prepared;
 use crate::worker::Draft;
 
@@ -73,14 +73,14 @@ impl Ledger {
     /// [`LedgerError`] as for any log; [`LedgerError::Conflict`] where another log has its name.
     pub async fn open_control(&self) -> Result<Arc<Log>, LedgerError> {
         let control = match self.log(CONTROL) {
-            Some(log) if log.id() == CONTROL_ID => log,
+            Some(log) if log.is_control() => log,
             Some(_) => {
                 let words = format!("the log {CONTROL:?} is not the server's own; its name is reserved");
                 return Err(LedgerError::Conflict(words));
             }
             None => {
                 let new = NewLog { private: true, ..NewLog::named(CONTROL) };
-                self.create(Some(CONTROL_ID), new, "server").await?
+                self.create(Some(CONTROL_ID), new, &Who::server()).await?
             }
         };
         // Weak, for a log holds what all logs share.
@@ -92,8 +92,22 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError`]; then what it says must not be done.
-    pub async fn record(&self, access: Access) -> Result<u64, LedgerError> {
-        Ok(self.shared.control()?.say_access(access, 0, |_, _| {}).await?.index)
+    pub async fn record(&self, access: Access) -> Result<(), LedgerError> {
+        self.record_with(access, 0, |_| {}).await
+    }
+
+    /// The same, in one commit with rows of the whole server that need at most `bytes`.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; neither the entry nor the rows were written then, unless the words say so.
+    pub async fn record_with(
+        &self,
+        access: Access,
+        bytes: usize,
+        rows: impl FnOnce(&mut Batch) + Send + 'static,
+    ) -> Result<(), LedgerError> {
+        self.shared.control()?.say_access(access, bytes, move |_, batch| rows(batch)).await?;
+        Ok(())
     }
 }
 
@@ -146,6 +160,17 @@ impl Log {
         self.mode() == Mode::Records && !self.intake().is_frozen()
     }
 
+    /// Whether it is the server's own.
+    #[must_use]
+    pub fn is_control(&self) -> bool {
+        self.id() == CONTROL_ID
+    }
+
+    /// Refuses what the control log is not for.
+    pub(crate) fn require_not_control(&self, words: &str) -> Result<(), LedgerError> {
+        if self.is_control() { Err(LedgerError::Conflict(words.to_owned())) } else { Ok(()) }
+    }
+
     /// Of the control log: what one of its entries says, and how long it is kept.
     fn access_draft(&self, access: Access) -> Draft {
         let class = self.class(CLASS);
@@ -155,10 +180,27 @@ impl Log {
     }
 }
 
-impl crate::log::Shared {
+impl Shared {
     /// The control log.
     pub(crate) fn control(&self) -> Result<Arc<Log>, LedgerError> {
-        let control = self.control.get().and_then(std::sync::Weak::upgrade);
+        let control = self.control.get().and_then(Weak::upgrade);
         control.ok_or_else(|| LedgerError::Internal("the control log is not open".to_owned()))
+    }
+
+    /// Says a change in the control log, in one commit with rows that need at most `bytes`; where the control log was
+    /// never opened, only the rows are written.
+    pub(crate) async fn say_change(
+        &self,
+        access: Access,
+        bytes: usize,
+        rows: impl FnOnce(&mut Batch) + Send + 'static,
+    ) -> Result<(), LedgerError> {
+        if self.control.get().is_some() {
+            self.control()?.say_access(access, bytes, move |_, batch| rows(batch)).await?;
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        rows(&mut batch);
+        if batch.is_empty() { Ok(()) } else { self.commit(batch).await }
     }
 }

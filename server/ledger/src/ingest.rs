@@ -13,8 +13,8 @@ mod chunk;
 mod lot;
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -90,6 +90,7 @@ impl Log {
             content_type,
             attributes,
             leaves: AtomicUsize::new(0),
+            entities: Mutex::default(),
         });
         let mut read = self.normalize(&request, records).await?;
         let names = read.iter().filter_map(|read| read.sighting.as_ref()).flat_map(Sighting::fingerprints);
@@ -98,8 +99,12 @@ impl Log {
         self.mark_duplicates(&mut read, received_ms).await?;
         let done = self.seal(&request, read).await?;
         let (log, published) = (self.id(), self.tree().head().checkpoint.size);
-        let lot = move || Lot::of(log, &request.windows.today, received_ms, done, keyed.as_ref(), published);
-        self.write(off_thread(lot).await?, held).await
+        let source = request.source.clone();
+        let lot = move || {
+            let lot = Lot::of(log, &request.windows.today, received_ms, done, keyed.as_ref(), published);
+            lot.with_entities(log, request.new_entities())
+        };
+        self.write(source, off_thread(lot).await?, held).await
     }
 
     /// The first answer to a key that was used before.
@@ -184,11 +189,12 @@ impl Log {
     ///
     /// A task of its own waits for the commit, which goes on though the caller hangs up: what is `held` must not be free
     /// before the rows are durable, or are known never to be.
-    async fn write(&self, lot: Lot, held: Vec<Reservation>) -> Result<Answer, LedgerError> {
+    async fn write(&self, source: String, lot: Lot, held: Vec<Reservation>) -> Result<Answer, LedgerError> {
         let (intake, shared) = (self.intake().clone(), Arc::clone(self.shared()));
+        let (known, tallies) = (Arc::clone(self.entities()), Arc::clone(self.tallies()));
         let writing = tokio::spawn(async move {
             let _held = held;
-            let Lot { fates, rows } = lot;
+            let Lot { fates, rows, entities } = lot;
             let started = Instant::now();
             let first = match rows {
                 Rows::Entries(prepared) => intake.submit(Box::new(prepared))?.await?.first_index,
@@ -199,7 +205,11 @@ impl Log {
                 Rows::None => 0,
             };
             Stage::Commit.count(started);
-            Ok(fates.answer(first))
+            known.add(entities);
+            let received_ms = fates.received_ms;
+            let answer = fates.answer(first);
+            tallies.count(&source, received_ms, &answer);
+            Ok(answer)
         });
         writing.await.map_err(|gone| lost(&gone))?
     }

@@ -16,6 +16,7 @@ use cairnlog_verify::name;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+use crate::access::{Access, Activity, Who};
 use crate::class::Class;
 use crate::control::{CONTROL, CONTROL_ID};
 use crate::error::LedgerError;
@@ -113,7 +114,7 @@ impl Ledger {
         let Config { dir, heads, witnesses, engine, writer, host, clock, random, public_host, .. } = config;
         let (workers, record_bytes_max) = (config.workers, config.record_bytes_max);
         let keyring_backup_days = config.keyring_backup_days;
-        let registry = Registry::open(Arc::clone(&engine), writer.clone(), host.clone()).await?;
+        let registry = Registry::open(Arc::clone(&engine), host.clone()).await?;
         let workers = Arc::new(Semaphore::new(workers));
         let searches = Semaphore::new(SEARCHES_MAX);
         let control = OnceLock::new();
@@ -166,16 +167,17 @@ impl Ledger {
     /// Creates a log: its keys, then entry 0, the log's row and the class `default` in one commit. An opaque log starts
     /// empty, and has no class.
     ///
-    /// A crash before the commit leaves keys that sign nothing; creating the log again sets them aside.
+    /// The control log says so before. A crash before the commit leaves keys that sign nothing; creating the log again
+    /// sets them aside.
     ///
     /// # Errors
     /// [`LedgerError::BadRequest`] for a name, origin or key that can't be; [`LedgerError::Conflict`] for one
     /// that is taken.
-    pub async fn create_log(&self, new: NewLog, by: &str) -> Result<Arc<Log>, LedgerError> {
+    pub async fn create_log(&self, new: NewLog, by: impl Into<Who>) -> Result<Arc<Log>, LedgerError> {
         if new.name == CONTROL {
             return Err(LedgerError::Conflict(format!("{CONTROL:?} is the name of the server's own log")));
         }
-        self.create(None, new, by).await
+        self.create(None, new, &by.into()).await
     }
 
     /// As [`create_log`](Self::create_log), with this id; the next one where there is none.
@@ -183,7 +185,7 @@ impl Ledger {
         &self,
         id: Option<u32>,
         new: NewLog,
-        by: &str,
+        by: &Who,
     ) -> Result<Arc<Log>, LedgerError> {
         let bad = |words: String| LedgerError::BadRequest(words);
         name::check(&new.name).map_err(|error| bad(format!("the log's name: {error}")))?;
@@ -214,7 +216,9 @@ impl Ledger {
             frozen: false,
             keys: key_rows,
         };
-        let log = self.first_commit(own_id, row, keys, signers, by).await?;
+        let access = Access::new(by, Activity::Create, "logs.create", row.created_ms).of("log", &row.name);
+        self.shared.say_change(access, 0, |_| {}).await?;
+        let log = self.first_commit(own_id, row, keys, signers, &by.uid).await?;
         *next_id = (*next_id).max(own_id + 1);
         let log = Arc::new(log);
         self.logs.write().unwrap_or_else(PoisonError::into_inner).insert(log.info().name, Arc::clone(&log));
@@ -346,8 +350,19 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::InvalidPlugin`] with everything that is wrong; [`LedgerError::Conflict`] where another digest
     /// has its name and version.
-    pub async fn upload_plugin(&self, wasm: Bytes, by: &str) -> Result<(PluginInfo, bool), LedgerError> {
-        self.shared.registry.upload(wasm, by, self.shared.clock.now_ms()).await
+    pub async fn upload_plugin(
+        &self,
+        wasm: Bytes,
+        by: impl Into<Who>,
+    ) -> Result<(PluginInfo, bool), LedgerError> {
+        let (by, now_ms) = (by.into(), self.shared.clock.now_ms());
+        let say = async |info: &PluginInfo, row: Vec<u8>| {
+            let access = Access::new(&by, Activity::Create, "plugins.upload", now_ms);
+            let (key, bytes) = (layout::plugin_key(&info.digest.0), row.len() + 64);
+            let rows = move |batch: &mut Batch| batch.put(Family::Plugins, key, row);
+            self.shared.say_change(about(access, info), bytes, rows).await
+        };
+        self.shared.registry.upload(wasm, &by.uid, now_ms, say).await
     }
 
     /// All plugins, by digest.
@@ -376,7 +391,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::Conflict`] while a source uses it; [`LedgerError::ReadOnly`] while it is open whether one does.
-    pub async fn delete_plugin(&self, digest: &Digest) -> Result<(), LedgerError> {
+    pub async fn delete_plugin(&self, digest: &Digest, by: impl Into<Who>) -> Result<(), LedgerError> {
         let in_use = || {
             let logs = self.logs();
             if let Some(stopped) = logs.iter().find(|log| log.tree().stopped().is_some()) {
@@ -391,7 +406,14 @@ impl Ledger {
                 log.info().name
             )))
         };
-        self.shared.registry.delete(digest, in_use).await
+        let by = by.into();
+        let say = async |info: &PluginInfo| {
+            let access = Access::new(&by, Activity::Delete, "plugins.delete", self.shared.clock.now_ms());
+            let key = layout::plugin_key(&info.digest.0);
+            let rows = move |batch: &mut Batch| batch.delete(Family::Plugins, key);
+            self.shared.say_change(about(access, info), 64, rows).await
+        };
+        self.shared.registry.delete(digest, in_use, say).await
     }
 
     /// Why nothing can be written now, if so: the store, or a log that has stopped.
@@ -454,6 +476,11 @@ async fn open_log(
     Ok(log)
 }
 
+/// Names a plugin by what it is called and by its digest.
+fn about(access: Access, info: &PluginInfo) -> Access {
+    access.of("plugin", &format!("{}@{}", info.name, info.version)).of("plugin", &info.digest.to_string())
+}
+
 fn heads_unreadable(heads: &KeptHeads, error: &std::io::Error) -> LedgerError {
     LedgerError::Internal(format!("{}: {error}; check that the directory is readable", heads.dir().display()))
 }
@@ -467,12 +494,14 @@ fn params(
     witnesses: &WitnessesOf,
 ) -> LogParams {
     let clock = Arc::clone(clock);
+    // A policy for all logs is not for the server's own: its witnesses were not told of it. One that names it is.
+    let is_for_this = |all: &Arc<Witnesses>| id != CONTROL_ID || !all.log_keys.is_empty();
     LogParams {
         id,
         origin: row.origin.clone(),
         signers,
         clock: Arc::new(move || clock.now_ms() / 1000),
-        witnesses: witnesses(&row.origin),
+        witnesses: witnesses(&row.origin).filter(is_for_this),
         outside: heads.of(&row.name),
     }
 }

@@ -19,14 +19,15 @@
 //!    under way, what was seen, what is answered.
 //! 2. `registry`: the server's plugins. `pipeline`: a source's stages over a chunk of raw records.
 //! 3. `intake`: the way into the tree. `log`: one log, its sources and classes; `ingest`, `read` and `search` are what
-//!    it does all day, or `opaque`.
-//! 4. `ledger`: all logs of a server; `signing`, `rotation`: their keys and how they change. `stored`: which they are, for who does not open them.
+//!    it does all day, or `opaque`. `tally`, `entities`: what it counts, and what it has made pseudonyms of.
+//! 4. `ledger`: all logs of a server; `access`, `control`: what is said in its own log; `signing`, `rotation`: their keys and how they change. `stored`: which they are, for who does not open them.
 
 mod access;
 mod aead;
 mod answer;
 mod cbor;
 mod control;
+mod entities;
 mod inflight;
 mod ingest;
 mod intake;
@@ -44,6 +45,7 @@ mod signing;
 mod source;
 mod stage;
 mod stored;
+mod tally;
 mod task;
 
 pub mod class;
@@ -60,7 +62,7 @@ pub mod said;
 pub mod worker;
 pub mod wrap;
 
-pub use access::{Access, Activity};
+pub use access::{Access, Activity, Who};
 pub use answer::{Answer, RowAnswer, Status};
 pub use cairnlog_verify::entry::Mode;
 pub use class::{Class, Trigger};

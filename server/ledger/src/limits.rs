@@ -115,6 +115,13 @@ pub const SOURCES_MAX: usize = 1_024;
 /// Retention classes of one log.
 pub const CLASSES_MAX: usize = 1_024;
 
+/// Kinds of values that pseudonyms of one log are made of and searched under: a search for a plaintext looks for one
+/// pseudonym under each.
+pub const ENTITIES_MAX: usize = 256;
+
+/// How long after its end the tally of an hour is written, in milliseconds: requests that began in it have ended.
+pub const TALLY_WAIT_MS: u64 = 120_000;
+
 /// Logs of one server; each has a task, keys and a right edge in memory.
 pub const LOGS_MAX: usize = 1_024;
 

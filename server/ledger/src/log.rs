@@ -18,7 +18,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
+use crate::access::{Access, Activity, Who};
 use crate::class::Class;
+use crate::entities::Entities;
 use crate::error::LedgerError;
 use crate::handles::{Clock, Random};
 use crate::inflight::InFlight;
@@ -31,6 +33,7 @@ use crate::retain::Keeping;
 use crate::seen::Windows;
 use crate::signing::KeyRow;
 use crate::source::SourceInfo;
+use crate::tally::Tallies;
 use crate::task::{lost, off_thread};
 use crate::worker::{Draft, Sealed, Sealer};
 
@@ -78,6 +81,8 @@ pub struct Log {
     classes: RwLock<Arc<BTreeMap<String, Class>>>,
     windows: RwLock<Option<Windows>>,
     inflight: Arc<InFlight>,
+    entities: Arc<Entities>,
+    tallies: Arc<Tallies>,
     /// Deletes the `seen` rows of days that are over.
     forgetting: Mutex<Option<JoinHandle<()>>>,
     opener: Opener,
@@ -156,6 +161,7 @@ pub(crate) struct Ready {
     pub(crate) host: Host,
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) redactor: Arc<Redactor>,
+    pub(crate) entities: Arc<Entities>,
     pub(crate) classes: Arc<BTreeMap<String, Class>>,
     pub(crate) sealer: Sealer,
     pub(crate) random: Arc<dyn Random>,
@@ -173,6 +179,7 @@ impl Log {
         let sealer = Sealer::new(row.origin.clone(), Arc::clone(&keys), Arc::clone(&shared.random));
         let redactor = Arc::new(Redactor::new(keys.pseudonym_key(), Arc::clone(&shared.random)));
         let classes = RwLock::new(Arc::new(classes::load(shared.engine.as_ref(), id).await?));
+        let entities = Arc::new(Entities::load(shared.engine.as_ref(), id).await?);
         let opener = Opener::new(Arc::clone(&keys), &row.origin);
         let intake = Intake::new(tree.clone(), row.frozen);
         let log = Self {
@@ -189,12 +196,15 @@ impl Log {
             classes,
             windows: RwLock::default(),
             inflight: Arc::default(),
+            entities,
+            tallies: Arc::default(),
             forgetting: Mutex::default(),
             opener,
             keeping: Keeping::default(),
             changing: tokio::sync::Mutex::default(),
         };
         log.load_sources().await?;
+        log.load_tallies().await?;
         log.load_holds().await?;
         Ok(log)
     }
@@ -242,19 +252,29 @@ impl Log {
         self.row.private
     }
 
-    /// Takes nothing more of any writer, for good. What was taken before is durable when this returns.
+    /// Takes nothing more of any writer, for good. What was taken before is durable when this returns. The control log
+    /// says so before.
     ///
     /// # Errors
-    /// [`LedgerError`] if the store does not take the change; the log is as it was then.
-    pub async fn freeze(&self) -> Result<(), LedgerError> {
+    /// [`LedgerError::Conflict`] for the control log; if the store does not take the change, the log is as it was.
+    pub async fn freeze(&self, by: impl Into<Who>) -> Result<(), LedgerError> {
+        self.require_not_control("the control log is never frozen: it says what the server does")?;
         let _changing = self.changing.lock().await;
         if let Some(reason) = self.tree.stopped() {
             // Perhaps while its keys changed: which of them sign, only a restart tells.
             return Err(LedgerError::ReadOnly(format!("the log has stopped: {reason}; restart the server")));
         }
         let was_frozen = self.intake.is_frozen();
+        if !was_frozen {
+            let access = Access::new(&by.into(), Activity::Update, "logs.freeze", self.now_ms());
+            self.shared.say_change(access.of("log", self.name()), 0, |_| {}).await?;
+        }
         self.intake.set_frozen(true).await;
-        let kept = self.write_row(self.signing()).await;
+        let kept = async {
+            self.say_last_tallies().await?;
+            self.write_row(self.signing()).await
+        };
+        let kept = kept.await;
         if kept.is_err() {
             self.intake.set_frozen(was_frozen).await;
         }
@@ -302,6 +322,9 @@ impl Log {
     /// Takes no more writes, commits what waits, and returns when all is done.
     pub(crate) async fn shutdown(&self) {
         self.tree.shutdown().await;
+        if let Err(error) = self.keep_tallies().await {
+            tracing::warn!(log = self.name(), %error, "what the hour's tally has counted is lost");
+        }
         self.stop_forgetting().await;
     }
 
@@ -333,6 +356,14 @@ impl Log {
         &self.inflight
     }
 
+    pub(crate) fn entities(&self) -> &Arc<Entities> {
+        &self.entities
+    }
+
+    pub(crate) fn tallies(&self) -> &Arc<Tallies> {
+        &self.tallies
+    }
+
     pub(crate) fn now_ms(&self) -> u64 {
         self.shared.clock.now_ms()
     }
@@ -349,6 +380,7 @@ impl Log {
             host: self.shared.host.clone(),
             pipeline,
             redactor: Arc::clone(&self.redactor),
+            entities: Arc::clone(&self.entities),
             classes: self.read_classes(),
             sealer: self.sealer.clone(),
             random: Arc::clone(&self.shared.random),

@@ -264,7 +264,9 @@ impl Opened {
     /// The source, where the entry has one.
     pub(crate) fn source(&self) -> Option<&str> {
         match &self.entry.body {
-            Body::Record { source, .. } | Body::Quarantine { source, .. } => Some(source),
+            Body::Record { source, .. } | Body::Quarantine { source, .. } | Body::Tally { source } => {
+                Some(source)
+            }
             _ => None,
         }
     }

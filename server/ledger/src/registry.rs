@@ -5,8 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use cairnlog_host::{Host, Kind, Plugin};
-use cairnlog_store::{Batch, Engine, Family, Scan, layout};
-use cairnlog_tlog::SharedWriter;
+use cairnlog_store::{Engine, Family, Scan, layout};
 use cairnlog_verify::entry::Digest;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -48,7 +47,6 @@ pub(crate) struct Loaded {
 /// All plugins of a server.
 pub(crate) struct Registry {
     engine: Arc<dyn Engine>,
-    writer: SharedWriter,
     host: Host,
     by_digest: RwLock<BTreeMap<Digest, Loaded>>,
     /// Uploads and deletions come one after the other, and none while sources are being bound.
@@ -59,11 +57,7 @@ pub(crate) struct Registry {
 
 impl Registry {
     /// Loads and compiles every stored plugin.
-    pub(crate) async fn open(
-        engine: Arc<dyn Engine>,
-        writer: SharedWriter,
-        host: Host,
-    ) -> Result<Self, LedgerError> {
+    pub(crate) async fn open(engine: Arc<dyn Engine>, host: Host) -> Result<Self, LedgerError> {
         let mut by_digest = BTreeMap::new();
         let mut from = Vec::new();
         // One at a time: all of them at once are gigabytes.
@@ -74,7 +68,6 @@ impl Registry {
         }
         Ok(Self {
             engine,
-            writer,
             host,
             by_digest: RwLock::new(by_digest),
             changing: tokio::sync::RwLock::default(),
@@ -82,12 +75,14 @@ impl Registry {
         })
     }
 
-    /// Takes an upload. The same bytes again change nothing: the second value is then false.
+    /// Takes an upload, which `write` says and stores. The same bytes again change nothing: the second value is then
+    /// false.
     pub(crate) async fn upload(
         &self,
         wasm: Bytes,
         by: &str,
         now_ms: u64,
+        write: impl AsyncFnOnce(&PluginInfo, Vec<u8>) -> Result<(), LedgerError>,
     ) -> Result<(PluginInfo, bool), LedgerError> {
         let bytes = wasm.clone();
         let digest = Digest(off_thread(move || Sha256::digest(&bytes).into()).await?);
@@ -103,9 +98,7 @@ impl Registry {
         }
         let info = describe(&plugin, digest, wasm.len(), by, now_ms);
         self.check_room(&info)?;
-        let mut batch = Batch::new();
-        batch.put(Family::Plugins, layout::plugin_key(&digest.0), write_row(&info, &wasm)?);
-        self.engine.commit(&self.writer.current().await, batch).await?;
+        write(&info, write_row(&info, &wasm)?).await?;
         self.write(|plugins| plugins.insert(digest, Loaded { info: info.clone(), plugin }));
         Ok((info, true))
     }
@@ -128,22 +121,19 @@ impl Registry {
         }
     }
 
-    /// Deletes a plugin unless `in_use` objects.
+    /// Deletes a plugin unless `in_use` objects; `write` says and stores it.
     pub(crate) async fn delete(
         &self,
         digest: &Digest,
         in_use: impl Fn() -> Option<LedgerError>,
+        write: impl AsyncFnOnce(&PluginInfo) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
         let _changing = self.changing.write().await;
         if let Some(objection) = in_use() {
             return Err(objection);
         }
-        if self.get(digest).is_none() {
-            return Err(unknown(&digest.to_string()));
-        }
-        let mut batch = Batch::new();
-        batch.delete(Family::Plugins, layout::plugin_key(&digest.0));
-        self.engine.commit(&self.writer.current().await, batch).await?;
+        let known = self.get(digest).ok_or_else(|| unknown(&digest.to_string()))?;
+        write(&known.info).await?;
         self.write(|plugins| plugins.remove(digest));
         Ok(())
     }

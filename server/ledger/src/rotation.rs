@@ -1,5 +1,5 @@
 //! Signing keys that change: new ones sign beside the old ones until those end, at a size of the tree that is said
-//! beforehand, in an entry of the log.
+//! beforehand, in an entry of the log; of a log that takes none, in one of the control log.
 //!
 //! New keys are on disk before they sign. The log's row names the keys that sign and is committed with the first head
 //! that they sign, so what a crash leaves on disk without it signs nothing.
@@ -9,8 +9,11 @@ use std::sync::Arc;
 use cairnlog_store::{Family, layout};
 use cairnlog_tlog::AppendError;
 use cairnlog_verify::entry::{Body, SIZE_MAX};
+use cairnlog_verify::event::Attribute;
+use cairnlog_verify::value::Value;
 use zeroize::Zeroizing;
 
+use crate::access::{Access, Activity, Who};
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
 use crate::limits::{
@@ -32,7 +35,7 @@ pub struct KeyChange {
     pub signing_keys: Vec<String>,
     /// How many more entries the keys before them sign for.
     pub overlap: Option<u64>,
-    /// Why, for those who may read records.
+    /// Why, for those who may read records: of this log, or of the control log where this one takes no entry.
     pub reason: Option<String>,
 }
 
@@ -44,7 +47,12 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::BadRequest`] for keys that can't be; [`LedgerError::Conflict`] for one that signs already or for a
     /// log of another mode, and where the log has grown beyond the overlap meanwhile.
-    pub async fn rotate_keys(&self, log: &Log, change: KeyChange, by: &str) -> Result<(), LedgerError> {
+    pub async fn rotate_keys(
+        &self,
+        log: &Log,
+        change: KeyChange,
+        by: impl Into<Who>,
+    ) -> Result<(), LedgerError> {
         let _creating = self.next_id.lock().await;
         let _changing = log.changing.lock().await;
         let KeyChange { signing_keys, overlap, reason } = change;
@@ -53,23 +61,20 @@ impl Ledger {
             let words = format!("a reason has {KEY_REASON_BYTES_MAX} bytes at most");
             return Err(LedgerError::BadRequest(words));
         }
-        if !reason.is_empty() && !log.says_its_changes() {
-            let words = "the log takes no entry that could say the reason: it is opaque, or frozen";
-            return Err(LedgerError::BadRequest(words.to_owned()));
-        }
         let mut new: Vec<Zeroizing<String>> = signing_keys.into_iter().map(Zeroizing::new).collect();
         if new.is_empty() {
             new = signing::make(log.origin(), self.shared.random.as_ref())?;
         }
         let keys = signing::parse(&new, log.origin())?;
         let keys: Vec<String> = keys.iter().map(|key| key.verifier_key().to_string()).collect();
-        let said = KeySaid { by, reason: &reason };
+        let by = by.into();
+        let said = KeySaid { by: &by.uid, reason: &reason };
         let overlap = overlap.unwrap_or(KEY_OVERLAP_ENTRIES);
         let mut slack = 0;
         for _ in 0..KEY_TRIES_MAX {
             let change = log.key_rows(&keys, overlap.saturating_add(slack));
             self.check_keys(log.mode(), &change.rows)?;
-            if log.change_keys(&new, change, &said).await? {
+            if log.change_keys(&new, change, &said, &by).await? {
                 return Ok(());
             }
             slack = KEY_SLACK_ENTRIES.max(slack * 16);
@@ -108,6 +113,7 @@ impl Log {
         new: &[Zeroizing<String>],
         change: Change,
         said: &KeySaid<'_>,
+        by: &Who,
     ) -> Result<bool, LedgerError> {
         let Change { rows, .. } = &change;
         let (added, before) = rows.split_at(change.new);
@@ -120,6 +126,9 @@ impl Log {
             )));
         }
         let prepared = self.say_keys(added, change.ends, said, rows).await?;
+        if !self.says_its_changes() {
+            self.shared().say_change(self.access_of_keys(added, change.ends, said, by), 0, |_| {}).await?;
+        }
         let notes = [new, &signing::notes_of(&self.keys().signing(), before)].concat();
         let signers = signing::stored(&notes, rows, self.origin())?;
         let keys = Arc::clone(self.keys());
@@ -155,6 +164,18 @@ impl Log {
             batch.put(Family::Logs, layout::log_key(id), row);
         });
         Ok(prepared)
+    }
+
+    /// The same for the control log.
+    fn access_of_keys(&self, new: &[KeyRow], ends: u64, said: &KeySaid<'_>, by: &Who) -> Access {
+        let text = |path: String, text: &str| Attribute { path, value: Value::Text(text.to_owned()) };
+        let keys = new.iter().enumerate().map(|(number, row)| text(format!("key.new[{number}]"), &row.key));
+        let ends = Value::Integer(i64::try_from(ends).unwrap_or(i64::MAX));
+        let ends = Attribute { path: "key.ends".to_owned(), value: ends };
+        Access::new(by, Activity::Update, "logs.keys", self.now_ms())
+            .of("log", self.name())
+            .with(keys)
+            .with([ends, text("key.reason".to_owned(), said.reason)])
     }
 
     /// Removes the private keys that have ended, and those that a crash left there before they signed. No published head

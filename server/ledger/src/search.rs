@@ -11,6 +11,7 @@
 mod filters;
 mod page;
 mod walk;
+mod wanted;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use crate::read::{Opened, Record};
 use filters::Filters;
 use page::Page;
 use walk::Walk;
+use wanted::Wanted;
 
 /// What is looked for. Filters match whole values as kept, folded.
 ///
@@ -48,6 +50,8 @@ pub struct Search {
     pub to_ms: Option<i64>,
     /// By (event time, index).
     pub order: Order,
+    /// Whether a filter also matches the pseudonyms of its value.
+    pub reidentify: bool,
 }
 
 /// A direction.
@@ -172,8 +176,9 @@ impl Log {
         let Search { from_ms, to_ms, order, .. } = *search;
         let span = Span { from_ms, to_ms, after, order };
         let size = self.tree().head().checkpoint.size;
-        let mut filters = Filters::new(self, search, size);
-        let mut page = Page::new(self, Arc::new(search.clone()), limit);
+        let wanted = Wanted::of(self, search);
+        let mut filters = Filters::new(self, &wanted, size);
+        let mut page = Page::new(self, Arc::new(wanted), limit);
         if let Some(few) = filters.few(POSTINGS_TRIED).await? {
             page.add(&span.sorted(few)).await?;
             return Ok(page.end(None));

@@ -23,6 +23,9 @@
 /// | `plugins` | digest \[32\], no log id | a component and what is known of it | immutable |
 /// | `sources` | name | a source and its pipeline | rewritten |
 /// | | 0 u8, digest \[32\] | index of the log's entry for a plugin | immutable |
+/// | | 1 u8, digest \[32\] | index of the log's entry for a pipeline, its nonce | immutable |
+/// | | 2 u8, entity | empty: pseudonyms were made of such values | immutable |
+/// | | 3 u8, hour u32, name | what a source sent in an hour, kept by a shutdown | deleted by the hour's tally |
 /// | `holds` | id u64 | a legal hold: where its entry stands | deleted by its release |
 /// | `erasures` | 0 u8, first index u64 | the end of a stretch of erased records, and where its entry stands | immutable |
 /// | | 1 u8, page u32 | empty: the page is to be destroyed | deleted when it is |

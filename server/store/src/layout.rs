@@ -21,6 +21,10 @@ const PLUGIN_ENTRY: u8 = 0;
 const PIPELINE_ENTRY: u8 = 1;
 /// `sources`: see [`entity_key`].
 const ENTITY: u8 = 2;
+/// `sources`: see [`tally_key`].
+const TALLY: u8 = 3;
+/// `sources`: the last byte that stands before what is not a source's name.
+const NO_NAME: u8 = TALLY;
 /// `erasures`: what was erased.
 const ERASED: u8 = 0;
 /// `erasures`: a page that is to be destroyed.
@@ -198,6 +202,24 @@ pub fn entities_prefix(log: u32) -> Vec<u8> {
     key(log, &[&[ENTITY]])
 }
 
+/// `sources`: log u32, 3 u8, hours since 1970 u32, name. What a source sent in an hour that is not over yet.
+#[must_use]
+pub fn tally_key(log: u32, hour: u32, source: &str) -> Vec<u8> {
+    key(log, &[&[TALLY], &hour.to_be_bytes(), source.as_bytes()])
+}
+
+/// `sources`: the prefix of all such rows, to scan.
+#[must_use]
+pub fn tallies_prefix(log: u32) -> Vec<u8> {
+    key(log, &[&[TALLY]])
+}
+
+/// `sources`: where the rows of sources begin.
+#[must_use]
+pub fn sources_start(log: u32) -> Vec<u8> {
+    key(log, &[&[NO_NAME + 1]])
+}
+
 /// `holds`: log u32, id u64.
 #[must_use]
 pub fn hold_key(log: u32, id: u64) -> Vec<u8> {
@@ -252,10 +274,10 @@ pub fn closings_prefix(log: u32) -> Vec<u8> {
     key(log, &[&[CLOSING]])
 }
 
-/// Whether a key of `sources` is that of a source, not of an entry of a plugin or pipeline or of an entity.
+/// Whether a key of `sources` is that of a source, not of an entry of a plugin or pipeline, of an entity or a tally.
 #[must_use]
 pub fn is_source_key(key: &[u8]) -> bool {
-    split_log(key).is_some_and(|(_, rest)| rest.first().is_some_and(|first| *first > ENTITY))
+    split_log(key).is_some_and(|(_, rest)| rest.first().is_some_and(|first| *first > NO_NAME))
 }
 
 /// `plugins`: SHA-256 of the component, no log id.
@@ -349,11 +371,19 @@ pub fn parse_entity_key(key: &[u8]) -> Option<&str> {
     std::str::from_utf8(rest.strip_prefix(&[ENTITY])?).ok()
 }
 
+/// The hour and the source of a row of `sources` of what a source sent in an hour.
+#[must_use]
+pub fn parse_tally_key(key: &[u8]) -> Option<(u32, &str)> {
+    let (_, rest) = split_log(key)?;
+    let (hour, source) = rest.strip_prefix(&[TALLY])?.split_first_chunk::<4>()?;
+    Some((u32::from_be_bytes(*hour), std::str::from_utf8(source).ok()?))
+}
+
 /// The log and the name of a row of `classes` or `sources`; `None` for a plugin's entry among the sources.
 #[must_use]
 pub fn parse_name_key(key: &[u8]) -> Option<(u32, &str)> {
     let (log, name) = split_log(key)?;
-    let is_name = name.first().is_some_and(|first| *first > ENTITY);
+    let is_name = name.first().is_some_and(|first| *first > NO_NAME);
     Some((log, std::str::from_utf8(name).ok().filter(|_| is_name)?))
 }
 
@@ -447,6 +477,7 @@ mod tests {
             ),
             (pipeline_entry_key(1, &[0x64; 32]), &format!("0000000101{}", "64".repeat(32))),
             (entity_key(1, "NAME"), "00000001024e414d45"),
+            (tally_key(1, 498_729, "aws"), "000000010300079c29617773"),
             (hold_key(1, 9), "000000010000000000000009"),
             (erased_key(1, 9), "00000001000000000000000009"),
             (page_to_destroy_key(1, 9), "000000010100000009"),

@@ -102,7 +102,8 @@ impl Site {
 
     pub(crate) fn key(&self) -> String {
         let list = self.run(&["log", "list"]).json();
-        list[0]["verifier_key"].as_str().unwrap().to_owned()
+        let hr = list.as_array().unwrap().iter().find(|log| log["name"] == "hr").unwrap();
+        hr["verifier_key"].as_str().unwrap().to_owned()
     }
 
     pub(crate) fn receipt(&self, index: u64) -> String {

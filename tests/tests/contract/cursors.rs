@@ -74,7 +74,7 @@ async fn every_list_comes_in_pages() {
     let class = log.class("default").await.unwrap().settings;
     log.put_class("second", &class).await.unwrap();
     for (path, member, rows) in [
-        ("logs", "name", 3),
+        ("logs", "name", 4),
         ("tokens", "id", 2),
         ("plugins", "digest", 2),
         ("logs/hr/retention/classes", "class", 2),

@@ -318,7 +318,7 @@ async fn a_private_log_is_not_there_for_strangers() {
         (None, vec!["plain"]),
         (Some(own.as_str()), vec!["plain", "secret"]),
         (Some(others.as_str()), vec!["other", "plain"]),
-        (Some(ADMIN_TOKEN), vec!["other", "plain", "secret"]),
+        (Some(ADMIN_TOKEN), vec!["control", "other", "plain", "secret"]),
     ] {
         let list = http::json(ask("", "/api/v1/logs", token).await, 200).await;
         let names: Vec<&str> =

@@ -3,15 +3,17 @@
 mod store;
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::ops::Deref;
 
+use cairnlog_ledger::Who;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use store::{TokenError, Tokens};
 
 use crate::http::problem::{Problem, Slug};
 
-/// The six roles. Each has its own part of the API and the transparency part; a token may carry
-/// several.
+/// The roles. Each has its own part of the API and the transparency part; a token may carry several.
 #[derive(
     Clone,
     Copy,
@@ -39,14 +41,24 @@ pub(crate) enum Role {
     Compliance,
     /// Logs and tokens; neither reads records nor writes events.
     Admin,
+    /// Beside `auditor`: finds the records of a person by the plaintext of what was pseudonymized.
+    Reidentify,
 }
 
 impl Role {
     /// All of them, for the administrator's token of one run.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Monitor, Self::Writer, Self::Auditor, Self::Integrator, Self::Compliance, Self::Admin];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Monitor,
+        Self::Writer,
+        Self::Auditor,
+        Self::Integrator,
+        Self::Compliance,
+        Self::Admin,
+        Self::Reidentify,
+    ];
 
-    fn name(self) -> &'static str {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Monitor => "monitor",
             Self::Writer => "writer",
@@ -54,6 +66,7 @@ impl Role {
             Self::Integrator => "integrator",
             Self::Compliance => "compliance",
             Self::Admin => "admin",
+            Self::Reidentify => "reidentify",
         }
     }
 }
@@ -74,6 +87,29 @@ pub(crate) struct Grant {
     /// RFC 3339; never where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) expires: Option<String>,
+}
+
+/// Who calls: what their token allows, and where they are.
+#[derive(Clone)]
+pub(crate) struct Principal {
+    pub(crate) grant: Grant,
+    /// The other end of the connection: the caller, or the last proxy before the server.
+    pub(crate) address: Option<IpAddr>,
+}
+
+impl Principal {
+    /// As entries of the control log name them.
+    pub(crate) fn who(&self) -> Who {
+        Who { uid: self.grant.id.clone(), name: Some(self.grant.name.clone()), ip: self.address }
+    }
+}
+
+impl Deref for Principal {
+    type Target = Grant;
+
+    fn deref(&self) -> &Grant {
+        &self.grant
+    }
 }
 
 impl Grant {
@@ -153,7 +189,7 @@ impl Grant {
 
 /// The answer for a log that is not there, or not the caller's to see.
 pub(crate) fn no_log(log: &str) -> Problem {
-    Problem::not_found(format!("there is no log {log:?} here, or it is not yours to see"))
+    Problem::not_found(format!("there is no log {log:?} here, or it is not yours to see")).that_hides()
 }
 
 /// The answer for a source that is not there, or not the caller's to see.
@@ -161,6 +197,7 @@ pub(crate) fn no_source(source: &str) -> Problem {
     Problem::not_found(format!(
         "the log has no source {source:?}, or it is not yours to see; an integrator binds sources with `cairnlog source set`"
     ))
+    .that_hides()
 }
 
 #[cfg(test)]

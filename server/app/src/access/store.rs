@@ -5,12 +5,12 @@
 //! in memory; a deleted one stops working before the deletion is acknowledged.
 
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::RwLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cairnlog_store::{Batch, CommitError, Engine, Family, ReadError, Scan, layout};
-use cairnlog_tlog::SharedWriter;
+use cairnlog_ledger::LedgerError;
+use cairnlog_store::{Engine, Family, ReadError, Scan, layout};
 use cairnlog_verify::Hash;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub(crate) enum TokenError {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
-    Commit(#[from] CommitError),
+    Write(#[from] LedgerError),
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -63,8 +63,6 @@ impl TryFrom<Row> for Known {
 
 /// The server's tokens.
 pub(crate) struct Tokens {
-    engine: Arc<dyn Engine>,
-    writer: SharedWriter,
     by_id: RwLock<HashMap<String, Known>>,
     /// Tokens are made and deleted one after the other, so that there are never too many.
     changing: tokio::sync::Mutex<()>,
@@ -74,11 +72,7 @@ pub(crate) struct Tokens {
 
 impl Tokens {
     /// Loads all tokens.
-    pub(crate) async fn open(
-        engine: Arc<dyn Engine>,
-        writer: SharedWriter,
-        environment: Option<&str>,
-    ) -> Result<Self, TokenError> {
+    pub(crate) async fn open(engine: &dyn Engine, environment: Option<&str>) -> Result<Self, TokenError> {
         let from = layout::token_key("");
         let to = layout::prefix_end(from.clone());
         let scan = Scan { family: Family::Tokens, from, to, reverse: false, limit: TOKENS_MAX };
@@ -88,13 +82,7 @@ impl Tokens {
             by_id.insert(row.grant.id.clone(), row.try_into()?);
         }
         let environment = environment.map(|token| (Sha256::digest(token).into(), Grant::everything()));
-        Ok(Self {
-            engine,
-            writer,
-            by_id: RwLock::new(by_id),
-            changing: tokio::sync::Mutex::default(),
-            environment,
-        })
+        Ok(Self { by_id: RwLock::new(by_id), changing: tokio::sync::Mutex::default(), environment })
     }
 
     /// What `ask` says of what `token` allows at `now`, if it is one of ours and has not expired. It is asked in place:
@@ -114,8 +102,13 @@ impl Tokens {
         (is_ours && !has_ended).then(|| ask(&known.grant))
     }
 
-    /// Makes a token. `grant.id` is chosen here. The secret is returned once and never again.
-    pub(crate) async fn create(&self, mut grant: Grant) -> Result<(Grant, Zeroizing<String>), TokenError> {
+    /// Makes a token, of which `write` says what it allows and stores the row. `grant.id` is chosen here. The secret is
+    /// returned once and never again.
+    pub(crate) async fn create(
+        &self,
+        mut grant: Grant,
+        write: impl AsyncFnOnce(&Grant, Vec<u8>, Option<Vec<u8>>) -> Result<(), LedgerError>,
+    ) -> Result<(Grant, Zeroizing<String>), TokenError> {
         let _changing = self.changing.lock().await;
         if self.by_id.read().is_ok_and(|rows| rows.len() >= TOKENS_MAX) {
             return Err(TokenError::Full);
@@ -127,27 +120,23 @@ impl Tokens {
         let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(*secret));
         let token = Zeroizing::new(format!("cl_{}_{}", grant.id, *secret));
         let row = Row { grant: grant.clone(), sha256: hex(&Sha256::digest(token.as_bytes())) };
-        let mut batch = Batch::new();
-        batch.put(
-            Family::Tokens,
-            layout::token_key(&grant.id),
-            serde_json::to_vec(&row).map_err(|_| TokenError::Row)?,
-        );
-        self.engine.commit(&self.writer.current().await, batch).await?;
+        let written = serde_json::to_vec(&row).map_err(|_| TokenError::Row)?;
+        write(&grant, layout::token_key(&grant.id), Some(written)).await?;
         let known = Known::try_from(row)?;
         self.change(|all| all.insert(grant.id.clone(), known));
         Ok((grant, token))
     }
 
-    /// Deletes a token; false where there is none of that id.
-    pub(crate) async fn delete(&self, id: &str) -> Result<bool, TokenError> {
+    /// Deletes a token, as `write` says and stores; false where there is none of that id.
+    pub(crate) async fn delete(
+        &self,
+        id: &str,
+        write: impl AsyncFnOnce(&Grant, Vec<u8>, Option<Vec<u8>>) -> Result<(), LedgerError>,
+    ) -> Result<bool, TokenError> {
         let _changing = self.changing.lock().await;
-        if !self.by_id.read().is_ok_and(|rows| rows.contains_key(id)) {
-            return Ok(false);
-        }
-        let mut batch = Batch::new();
-        batch.delete(Family::Tokens, layout::token_key(id));
-        self.engine.commit(&self.writer.current().await, batch).await?;
+        let known = self.by_id.read().ok().and_then(|rows| rows.get(id).map(|known| known.grant.clone()));
+        let Some(grant) = known else { return Ok(false) };
+        write(&grant, layout::token_key(id), None).await?;
         self.change(|rows| rows.remove(id));
         Ok(true)
     }
@@ -187,8 +176,11 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::sync::Arc;
+
     use super::super::Role;
     use super::*;
+    use cairnlog_store::Batch;
     use cairnlog_store::memory::MemoryEngine;
 
     impl Tokens {
@@ -198,8 +190,26 @@ mod tests {
     }
 
     async fn tokens(engine: &Arc<dyn Engine>, environment: Option<&str>) -> Tokens {
+        Tokens::open(engine.as_ref(), environment).await.unwrap()
+    }
+
+    /// Stores a row without saying anything.
+    async fn write(engine: &Arc<dyn Engine>, key: Vec<u8>, row: Option<Vec<u8>>) -> Result<(), LedgerError> {
+        let mut batch = Batch::new();
+        match row {
+            Some(row) => batch.put(Family::Tokens, key, row),
+            None => batch.delete(Family::Tokens, key),
+        }
         let writer = engine.claim().await.unwrap();
-        Tokens::open(engine.clone(), writer.into(), environment).await.unwrap()
+        Ok(engine.commit(&writer, batch).await?)
+    }
+
+    async fn create(tokens: &Tokens, engine: &Arc<dyn Engine>, grant: Grant) -> (Grant, Zeroizing<String>) {
+        tokens.create(grant, async |_, key, row| write(engine, key, row).await).await.unwrap()
+    }
+
+    async fn delete(tokens: &Tokens, engine: &Arc<dyn Engine>, id: &str) -> bool {
+        tokens.delete(id, async |_, key, row| write(engine, key, row).await).await.unwrap()
     }
 
     fn wanted(expires: Option<&str>) -> Grant {
@@ -219,22 +229,34 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         let first = tokens(&engine, None).await;
         assert!(first.is_empty());
-        let (grant, token) = first.create(wanted(None)).await.unwrap();
+        let (grant, token) = create(&first, &engine, wanted(None)).await;
         assert_eq!(token.len(), 3 + 16 + 1 + 43);
         assert_eq!(first.check(&token, now), Some(grant.clone()));
         let second = tokens(&engine, None).await;
         assert_eq!(second.check(&token, now), Some(grant.clone()));
-        assert!(second.delete(&grant.id).await.unwrap());
+        assert!(delete(&second, &engine, &grant.id).await);
         assert_eq!(second.check(&token, now), None);
-        assert!(!second.delete(&grant.id).await.unwrap());
+        assert!(!delete(&second, &engine, &grant.id).await);
         assert!(tokens(&engine, None).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_not_said_is_not_made_nor_deleted() {
+        let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+        let tokens = tokens(&engine, None).await;
+        let refuse = async |_: &Grant, _, _| Err(LedgerError::QueueFull);
+        assert!(tokens.create(wanted(None), refuse).await.is_err());
+        assert!(tokens.is_empty());
+        let (grant, token) = create(&tokens, &engine, wanted(None)).await;
+        assert!(tokens.delete(&grant.id, refuse).await.is_err());
+        assert!(tokens.check(&token, Timestamp::UNIX_EPOCH).is_some());
     }
 
     #[tokio::test]
     async fn a_changed_or_expired_token_is_none() {
         let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
         let tokens = tokens(&engine, None).await;
-        let (_, token) = tokens.create(wanted(Some("2026-01-01T00:00:00Z"))).await.unwrap();
+        let (_, token) = create(&tokens, &engine, wanted(Some("2026-01-01T00:00:00Z"))).await;
         let before: Timestamp = "2025-12-31T23:59:59Z".parse().unwrap();
         assert!(tokens.check(&token, before).is_some());
         assert!(tokens.check(&token, "2026-01-01T00:00:00Z".parse().unwrap()).is_none());
@@ -251,7 +273,7 @@ mod tests {
     async fn the_secret_is_nowhere_in_the_store() {
         let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
         let tokens = tokens(&engine, None).await;
-        let (grant, token) = tokens.create(wanted(None)).await.unwrap();
+        let (grant, token) = create(&tokens, &engine, wanted(None)).await;
         let row = engine.get(Family::Tokens, &layout::token_key(&grant.id)).await.unwrap().unwrap();
         let secret = token.rsplit('_').next().unwrap();
         assert!(!String::from_utf8(row).unwrap().contains(secret));

@@ -1,6 +1,7 @@
 //! Where a command's server is, who asks, and which log is meant.
 
 use cairnlog_client::{Client, Error, Log, Page, PageRequest, Secret, TileLog};
+use cairnlog_ledger::CONTROL;
 use clap::Args;
 use reqwest::Url;
 
@@ -73,7 +74,7 @@ fn is_below(url: &str, server: &str) -> bool {
 pub(super) struct LogConnection {
     #[command(flatten)]
     pub(super) connection: Connection,
-    /// The log. May be left out where the server has one only.
+    /// The log. May be left out where the server has one only, besides its own log `control`.
     #[arg(long, value_name = "NAME")]
     log: Option<String>,
 }
@@ -85,7 +86,8 @@ impl LogConnection {
         if let Some(name) = &self.log {
             return Ok(client.log(name)?);
         }
-        let logs = client.logs(&PageRequest::default()).await?.items;
+        let mut logs = client.logs(&PageRequest::default()).await?.items;
+        logs.retain(|log| log.name != CONTROL);
         match logs.as_slice() {
             [only] => Ok(client.log(&only.name)?),
             [] => {

@@ -61,6 +61,8 @@ pub(super) enum RoleName {
     Compliance,
     /// Logs and tokens; neither reads records nor writes events.
     Admin,
+    /// Beside auditor: finds records by the plaintext of what was pseudonymized.
+    Reidentify,
 }
 
 impl From<RoleName> for Role {
@@ -72,6 +74,7 @@ impl From<RoleName> for Role {
             RoleName::Integrator => Self::Integrator,
             RoleName::Compliance => Self::Compliance,
             RoleName::Admin => Self::Admin,
+            RoleName::Reidentify => Self::Reidentify,
         }
     }
 }
@@ -84,6 +87,7 @@ fn role_name(role: Role) -> &'static str {
         Role::Integrator => "integrator",
         Role::Compliance => "compliance",
         Role::Admin => "admin",
+        Role::Reidentify => "reidentify",
     }
 }
 

@@ -1,17 +1,18 @@
 //! Who is calling: the bearer token of a request, checked once.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
 use super::problem::{Problem, Slug};
-use crate::access::Grant;
+use crate::access::{Grant, Principal};
 use crate::state::App;
 
 /// A caller with a valid token.
-pub(crate) struct Caller(pub(crate) Grant);
+pub(crate) struct Caller(pub(crate) Principal);
 
 /// A caller with a valid token or with none; a token that is not valid is refused even so.
 pub(crate) struct Anyone(pub(crate) Option<Grant>);
@@ -74,7 +75,9 @@ impl FromRequestParts<Arc<App>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let Anyone(grant) = Anyone::from_request_parts(parts, app).await?;
-        grant.map(Self).ok_or_else(no_token)
+        let grant = grant.ok_or_else(no_token)?;
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        Ok(Self(Principal { grant, address: peer.map(|peer| peer.0.ip().to_canonical()) }))
     }
 }
 

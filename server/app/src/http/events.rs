@@ -85,7 +85,7 @@ pub(crate) async fn ingest(
 ) -> Result<(StatusCode, axum::Json<Outcome>), Problem> {
     caller.require_source(&log, &source)?;
     let log = app.known(&log)?;
-    log.require_records()?;
+    log.require_sources()?;
     if log.source(&source).is_none() {
         return Err(no_source(&source));
     }
@@ -102,7 +102,7 @@ pub(crate) async fn ingest(
             content_type: shape.record_type().to_owned(),
             attributes: Vec::new(),
             records,
-            token: caller.id,
+            token: caller.id.clone(),
             idempotency: key.map(|key| Idempotency { key, body }),
         })
         .await?;

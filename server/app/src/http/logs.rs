@@ -122,7 +122,7 @@ pub(crate) async fn create(
         private: wanted.private,
         dedupe: wanted.dedupe,
     };
-    let log = app.ledger.create_log(new, &caller.id).await?;
+    let log = app.ledger.create_log(new, caller.who()).await?;
     Ok((StatusCode::CREATED, axum::Json(LogView::of(&log))))
 }
 
@@ -176,7 +176,7 @@ pub(crate) async fn keys(
     let log = app.log_for(&caller, Role::Admin, &log)?;
     let KeysRequest { signing_keys, overlap, reason } = wanted;
     let change = KeyChange { signing_keys: given_keys(signing_keys)?, overlap, reason };
-    app.ledger.rotate_keys(&log, change, &caller.id).await?;
+    app.ledger.rotate_keys(&log, change, caller.who()).await?;
     tracing::info!(log = log.name(), by = caller.id, "the log has new signing keys");
     Ok(axum::Json(LogView::of(&log)))
 }
@@ -191,7 +191,7 @@ pub(crate) async fn freeze(
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<axum::Json<LogView>, Problem> {
     let log = app.log_for(&caller, Role::Admin, &log)?;
-    log.freeze().await?;
+    log.freeze(caller.who()).await?;
     tracing::info!(log = log.name(), by = caller.id, "the log was frozen");
     Ok(axum::Json(LogView::of(&log)))
 }

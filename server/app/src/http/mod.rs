@@ -35,7 +35,7 @@ mod trace;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -123,6 +123,9 @@ pub(crate) fn split() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
 
 /// The whole face of a running server.
 pub(crate) fn router(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
+    let trace = |State(app): State<Arc<App>>, request: Request, next: Next| async move {
+        trace::layer(request, next, |problem| app.recording.refuse(problem)).await
+    };
     routes
         .fallback(async || {
             Problem::not_found("there is nothing at this path; /api/v1/openapi.json lists what there is")
@@ -133,7 +136,7 @@ pub(crate) fn router(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::internal("a handler panicked").into_response()
         }))
-        .layer(axum::middleware::from_fn(trace::layer))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), trace))
         .with_state(app)
 }
 

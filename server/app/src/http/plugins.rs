@@ -67,7 +67,7 @@ pub(crate) async fn upload(
     require_media_type(request.headers(), "application/wasm")?;
     let mut room = Room::enter(&app.bodies).await?;
     let wasm = body::read(request, PLUGIN_BYTES_MAX, Some(&mut room)).await?;
-    let (info, new) = app.ledger.upload_plugin(wasm, &caller.id).await?;
+    let (info, new) = app.ledger.upload_plugin(wasm, caller.who()).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, axum::Json(info.into())))
 }
@@ -124,7 +124,7 @@ pub(crate) async fn delete(
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<StatusCode, Problem> {
     caller.require(Role::Integrator, None)?;
-    app.ledger.delete_plugin(&parse(&digest)?).await?;
+    app.ledger.delete_plugin(&parse(&digest)?, caller.who()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

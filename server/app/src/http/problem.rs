@@ -116,6 +116,8 @@ pub(crate) struct Problem {
     cause: Option<String>,
     /// Of a resource that has not the range asked for.
     length: Option<usize>,
+    /// Whether it is said of what is not there and of what is not the caller's to see alike.
+    hides: bool,
 }
 
 impl Problem {
@@ -127,6 +129,7 @@ impl Problem {
             members: BTreeMap::new(),
             cause: None,
             length: None,
+            hides: false,
         }
     }
 
@@ -168,6 +171,19 @@ impl Problem {
     pub(crate) fn of_length(mut self, length: usize) -> Self {
         self.length = Some(length);
         self
+    }
+
+    /// Marks the answer for what is not there, or not the caller's to see.
+    pub(crate) fn that_hides(mut self) -> Self {
+        self.hides = true;
+        self
+    }
+
+    /// The reason for which it refuses access, if that is what it does.
+    pub(crate) fn refuses_access(&self) -> Option<&'static str> {
+        let (slug, status, _) = self.slug.row();
+        let refuses = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        (refuses || self.hides).then_some(slug)
     }
 
     pub(crate) fn slug(&self) -> Slug {

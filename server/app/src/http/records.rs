@@ -1,9 +1,10 @@
-//! Reading records. Role `auditor`.
+//! Reading records. Role `auditor`. Each read is in the control log before it is answered.
 
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use cairnlog_ledger::{LedgerError, Order, Position, Record, Search};
+use cairnlog_verify::value::VALUE_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 
 use super::auth::Caller;
@@ -11,7 +12,8 @@ use super::extract::{Json, Nothing, Query};
 use super::list::{Page, rows};
 use super::problem::{Document, Problem, Slug};
 use super::{proofs, time};
-use crate::access::{Grant, Role};
+use crate::access::{Principal, Role};
+use crate::recording::Detail;
 use crate::state::App;
 
 /// An entry opened: what it says.
@@ -106,7 +108,10 @@ pub(crate) async fn get(
     let log = app.records_for(&caller, Role::Auditor, &log)?;
     let index = proofs::parse_index(&index)?;
     match log.record(index).await {
-        Ok(record) => Ok(axum::Json(record.into())),
+        Ok(record) => {
+            app.recording.read(&caller, "records.read", &log, Detail::of(index)).await?;
+            Ok(axum::Json(record.into()))
+        }
         Err(error @ LedgerError::Erased(_)) => {
             // What is left of it, and proves that it was there.
             let receipt = log.tree().receipt(index).await?;
@@ -223,8 +228,7 @@ impl Filters {
     pub(crate) fn search(self) -> Result<Search, Problem> {
         let Self { source, actor, action, class, status, resource, ip, from, to } = self;
         let (from_ms, to_ms) = (moment("from", from.as_deref())?, moment("to", to.as_deref())?);
-        let order = Order::default();
-        Ok(Search { source, actor, action, class, status, resource, ip, from_ms, to_ms, order })
+        Ok(Search { source, actor, action, class, status, resource, ip, from_ms, to_ms, ..Search::default() })
     }
 
     /// The filters of a search.
@@ -241,7 +245,29 @@ fn moment(name: &str, text: Option<&str>) -> Result<Option<i64>, Problem> {
 }
 
 impl SearchBody {
-    fn search(&self) -> Result<Search, Problem> {
+    /// The filters that are given, by name.
+    fn filters(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let all = [
+            ("source", &self.source),
+            ("actor", &self.actor),
+            ("action", &self.action),
+            ("class", &self.class),
+            ("status", &self.status),
+            ("resource", &self.resource),
+            ("ip", &self.ip),
+            ("from", &self.from),
+            ("to", &self.to),
+        ];
+        all.into_iter().filter_map(|(name, filter)| Some((name, filter.as_deref()?)))
+    }
+
+    /// What they ask for of who may find a person by the plaintext, or may not.
+    fn search(&self, reidentify: bool) -> Result<Search, Problem> {
+        // No value is longer, and the control log could not say it.
+        if self.filters().any(|(_, filter)| filter.len() > VALUE_BYTES_MAX) {
+            return Err(Problem::bad_request(format!("a filter has {VALUE_BYTES_MAX} bytes at most")));
+        }
+        let is_open = |(name, _)| matches!(name, "actor" | "action" | "resource" | "ip");
         Ok(Search {
             source: self.source.clone(),
             actor: self.actor.clone(),
@@ -256,6 +282,7 @@ impl SearchBody {
                 Some(OrderName::Asc) => Order::Ascending,
                 Some(OrderName::Desc) | None => Order::Descending,
             },
+            reidentify: reidentify && self.filters().any(is_open),
         })
     }
 }
@@ -287,19 +314,20 @@ pub(crate) async fn search(
 
 async fn run(
     app: &App,
-    caller: &Grant,
+    caller: &Principal,
     name: &str,
     query: &SearchBody,
 ) -> Result<axum::Json<Page<RecordView>>, Problem> {
     let log = app.records_for(caller, Role::Auditor, name)?;
     let limit = rows(query.limit)?;
-    let search = query.search()?;
+    let search = query.search(caller.roles.contains(&Role::Reidentify))?;
     let bound_to = bound_to(name, &search);
     let after = match &query.cursor {
         Some(cursor) => Some(position(&app.cursors.open(&caller.id, &bound_to, cursor)?)?),
         None => None,
     };
     let page = log.search(&search, after, limit).await?;
+    app.recording.read(caller, "records.search", &log, said(query, search.reidentify, &page.records)).await?;
     let next_cursor = match page.next {
         Some(Position { time_ms, index }) => {
             let bytes = [time_ms.to_be_bytes(), index.to_be_bytes()].concat();
@@ -310,10 +338,33 @@ async fn run(
     Ok(axum::Json(Page { items: page.records.into_iter().map(RecordView::from).collect(), next_cursor }))
 }
 
+/// What the control log is told of a search: what was looked for, and what was found.
+fn said(query: &SearchBody, reidentify: bool, found: &[Record]) -> Detail {
+    let detail = query
+        .filters()
+        .fold(Detail::default(), |detail, (name, filter)| detail.text(&format!("filters.{name}"), filter));
+    let detail = if reidentify { detail.flag("reidentify") } else { detail };
+    let mut indices: Vec<u64> = found.iter().map(|record| record.index).collect();
+    indices.sort_unstable();
+    detail.number("found.records", indices.len() as u64).text("found.indices", &spans(&indices))
+}
+
+/// Ascending indices as spans: `3,7-9`.
+fn spans(indices: &[u64]) -> String {
+    let spans = indices.chunk_by(|left, right| left + 1 == *right);
+    let span = |span: &[u64]| match span {
+        [first, .., last] => format!("{first}-{last}"),
+        [only] => only.to_string(),
+        [] => String::new(),
+    };
+    spans.map(span).collect::<Vec<_>>().join(",")
+}
+
 /// What a cursor is bound to: the log and all that is looked for. It is sealed over, never shown or logged.
 fn bound_to(log: &str, search: &Search) -> String {
-    let Search { source, actor, action, class, status, resource, ip, from_ms, to_ms, order } = search;
-    let filters = (source, actor, action, class, status, resource, ip, from_ms, to_ms, order);
+    let Search { source, actor, action, class, status, resource, ip, from_ms, to_ms, order, reidentify } =
+        search;
+    let filters = (source, actor, action, class, status, resource, ip, from_ms, to_ms, order, reidentify);
     format!("records {log} {filters:?}")
 }
 
@@ -322,4 +373,15 @@ fn position(bytes: &[u8]) -> Result<Position, Problem> {
     let (time, index) = bytes.split_first_chunk::<8>().ok_or_else(refused)?;
     let index: [u8; 8] = index.try_into().map_err(|_| refused())?;
     Ok(Position { time_ms: i64::from_be_bytes(*time), index: u64::from_be_bytes(index) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices_are_said_as_spans() {
+        assert_eq!(spans(&[]), "");
+        assert_eq!(spans(&[3, 7, 8, 9, 11]), "3,7-9,11");
+    }
 }

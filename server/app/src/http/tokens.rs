@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use cairnlog_ledger::limits::SOURCES_MAX;
-use cairnlog_store::CommitError;
 use cairnlog_verify::name;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -56,8 +55,9 @@ pub(crate) async fn create(
     caller.require(Role::Admin, None)?;
     let expires = check(&app, &wanted)?.map(|expires| expires.to_string());
     let NewToken { name, roles, log, sources, .. } = wanted;
-    let (grant, token) =
-        app.tokens.create(Grant { id: String::new(), name, roles, log, sources, expires }).await?;
+    let grant = Grant { id: String::new(), name, roles, log, sources, expires };
+    let write = async |grant: &Grant, key, row| app.recording.token(&caller.who(), grant, key, row).await;
+    let (grant, token) = app.tokens.create(grant, write).await?;
     Ok((StatusCode::CREATED, axum::Json(CreatedToken { grant, token: token.to_string() })))
 }
 
@@ -71,7 +71,12 @@ fn check(app: &App, wanted: &NewToken) -> Result<Option<Timestamp>, Problem> {
         return bad("name is 1 to 128 printable characters that say what the token is for");
     }
     if wanted.roles.is_empty() {
-        return bad("roles names at least one of monitor, writer, auditor, integrator, compliance and admin");
+        return bad(
+            "roles names at least one of monitor, writer, auditor, integrator, compliance, admin and reidentify",
+        );
+    }
+    if wanted.roles.contains(&Role::Reidentify) && !wanted.roles.contains(&Role::Auditor) {
+        return bad("the role reidentify goes with the role auditor: it says how records may be looked for");
     }
     let mut sources = wanted.sources.iter().flatten();
     if wanted.sources.as_ref().is_some_and(|sources| sources.len() > SOURCES_MAX)
@@ -117,7 +122,8 @@ pub(crate) async fn delete(
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<StatusCode, Problem> {
     caller.require(Role::Admin, None)?;
-    if app.tokens.delete(&id).await? {
+    let write = async |grant: &Grant, key, row| app.recording.token(&caller.who(), grant, key, row).await;
+    if app.tokens.delete(&id, write).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Problem::not_found("there is no token of this id"))
@@ -128,10 +134,7 @@ impl From<TokenError> for Problem {
     fn from(error: TokenError) -> Self {
         match error {
             TokenError::Full => Self::new(Slug::Conflict, error.to_string()),
-            TokenError::Commit(CommitError::Unavailable(_) | CommitError::Fenced) => {
-                Self::new(Slug::ReadOnly, "the store takes no writes now; an operator must look at it")
-                    .caused_by(error)
-            }
+            TokenError::Write(error) => error.into(),
             other => Self::internal(other),
         }
     }

@@ -35,8 +35,8 @@ pub(crate) fn new_request_id() -> String {
     digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])).collect()
 }
 
-/// The layer's function, for `axum::middleware::from_fn`.
-pub(crate) async fn layer(request: Request, next: Next) -> Response {
+/// The layer's function, for `axum::middleware::from_fn`; `noted` is told each problem.
+pub(crate) async fn layer(request: Request, next: Next, noted: impl Fn(&Problem)) -> Response {
     let id = new_request_id();
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>().cloned();
@@ -53,6 +53,7 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
     if let Some(problem) =
         response.extensions_mut().remove::<Problem>().or_else(|| of_framework(response.status()))
     {
+        noted(&problem);
         log_cause(&id, route, &problem);
         // RFC 9110 §15.5.6: who uses a wrong method is told the right ones.
         let allow = response.headers_mut().remove(header::ALLOW);
@@ -148,7 +149,7 @@ mod tests {
         Router::new()
             .route("/{name}", get(async |Path(name): Path<String>| name))
             .method_not_allowed_fallback(async || Problem::new(Slug::Method, "not so"))
-            .layer(axum::middleware::from_fn(layer))
+            .layer(axum::middleware::from_fn(async |request, next| layer(request, next, |_| {}).await))
     }
 
     #[tokio::test]

@@ -2,10 +2,12 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use axum::http::Request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::PollSemaphore;
@@ -25,7 +27,7 @@ impl Doors {
     }
 }
 
-impl<Address> Service<Address> for Doors {
+impl Service<SocketAddr> for Doors {
     type Response = Guest;
     type Error = Infallible;
     type Future = Ready<Result<Guest, Infallible>>;
@@ -37,15 +39,16 @@ impl<Address> Service<Address> for Doors {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: Address) -> Self::Future {
-        ready(Ok(Guest { router: self.router.clone(), _place: self.place.take().map(Arc::new) }))
+    fn call(&mut self, address: SocketAddr) -> Self::Future {
+        ready(Ok(Guest { router: self.router.clone(), address, _place: self.place.take().map(Arc::new) }))
     }
 }
 
-/// The router of one connection, which gives its place back when the connection ends.
+/// The router of one connection, which knows its other end, and gives its place back when it ends.
 #[derive(Clone)]
 pub(super) struct Guest {
     router: Router,
+    address: SocketAddr,
     _place: Option<Arc<OwnedSemaphorePermit>>,
 }
 
@@ -61,7 +64,8 @@ where
         Service::<Request<B>>::poll_ready(&mut self.router, cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        request.extensions_mut().insert(ConnectInfo(self.address));
         self.router.call(request)
     }
 }
@@ -76,13 +80,13 @@ mod tests {
 
     /// Whether there is a place now.
     fn knock(doors: &mut Doors) -> Option<&mut Doors> {
-        tower::ServiceExt::<u16>::ready(doors).now_or_never()?.ok()
+        tower::ServiceExt::<SocketAddr>::ready(doors).now_or_never()?.ok()
     }
 
     #[test]
     fn the_next_one_waits_until_a_place_is_free() {
         let mut doors = Doors::new(Router::new(), 1);
-        let guest = knock(&mut doors).unwrap().call(1_u16).into_inner().unwrap();
+        let guest = knock(&mut doors).unwrap().call(([127, 0, 0, 1], 1).into()).into_inner().unwrap();
         let request = guest.clone();
         assert!(knock(&mut doors).is_none());
         drop(guest);

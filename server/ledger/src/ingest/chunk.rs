@@ -1,6 +1,8 @@
 //! One chunk of a request on a worker: from raw bytes to sealed entries.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use cairnlog_host::RawRecord;
@@ -13,6 +15,7 @@ use super::lot::{Done, Duplicate};
 use crate::class::Retention;
 use crate::error::LedgerError;
 use crate::log::Ready;
+use crate::payload::{NoteAction, RedactionNote};
 use crate::pipeline::{Decided, Normalized, Refusal, Rules};
 use crate::said::QuarantineSaid;
 use crate::seen::{Sighting, Windows};
@@ -30,6 +33,8 @@ pub(super) struct Request {
     pub(super) attributes: Vec<(String, String)>,
     /// Events and quarantined records of all chunks so far.
     pub(super) leaves: AtomicUsize,
+    /// Kinds of values that were pseudonymized in a chunk, and that the log does not know yet.
+    pub(super) entities: Mutex<BTreeSet<String>>,
 }
 
 /// A raw record after its normalizer.
@@ -50,6 +55,19 @@ impl Request {
             content_type: &self.content_type,
             attributes: &self.attributes,
             body,
+        }
+    }
+
+    /// Kinds of values that pseudonyms are made of for the first time.
+    pub(super) fn new_entities(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *self.entities.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note_entities(&self, notes: &[RedactionNote]) {
+        let made = notes.iter().filter(|note| note.action == NoteAction::Pseudonymize);
+        for note in made.filter(|note| self.ready.entities.lacks(&note.entity)) {
+            let mut entities = self.entities.lock().unwrap_or_else(PoisonError::into_inner);
+            entities.insert(note.entity.clone());
         }
     }
 
@@ -144,6 +162,7 @@ impl Request {
                 raw,
                 part: (part, parts),
             };
+            self.note_entities(&record.notes);
             drafts.push(Draft {
                 received_ms: self.received_ms,
                 body,

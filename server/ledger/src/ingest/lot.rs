@@ -1,6 +1,6 @@
 //! Everything that one request writes, and what it answers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use cairnlog_store::{Batch, Family, layout};
 
@@ -34,6 +34,8 @@ pub(super) enum Duplicate {
 pub(super) struct Lot {
     pub(super) fates: Fates,
     pub(super) rows: Rows,
+    /// Kinds of values that pseudonyms are made of for the first time.
+    pub(super) entities: BTreeSet<String>,
 }
 
 /// What there is to write.
@@ -74,7 +76,20 @@ impl Lot {
         } else {
             Rows::Entries(with_seen(Prepared::new(log, sealed), log, received_ms, sightings, key))
         };
-        Self { fates, rows }
+        Self { fates, rows, entities: BTreeSet::new() }
+    }
+
+    /// Adds the rows by which these entities are known.
+    pub(super) fn with_entities(self, log: u32, entities: BTreeSet<String>) -> Self {
+        let Rows::Entries(prepared) = self.rows else { return self };
+        let keys: Vec<Vec<u8>> = entities.iter().map(|entity| layout::entity_key(log, entity)).collect();
+        let bytes = keys.iter().map(Vec::len).sum();
+        let prepared = prepared.with_rows(bytes, move |_, batch| {
+            for key in keys {
+                batch.put(Family::Sources, key, Vec::new());
+            }
+        });
+        Self { rows: Rows::Entries(prepared), entities, ..self }
     }
 }
 

@@ -36,6 +36,17 @@ impl Log {
         self.read_sources().values().map(|bound| Arc::clone(&bound.info)).collect()
     }
 
+    /// Refuses where the log takes no events of sources.
+    ///
+    /// # Errors
+    /// [`LedgerError::BadRequest`] for an opaque log, [`LedgerError::Conflict`] for the control log.
+    pub fn require_sources(&self) -> Result<(), LedgerError> {
+        self.require_records()?;
+        self.require_not_control(
+            "the control log takes no sources and no events: it says what the server does",
+        )
+    }
+
     /// Whether a source of this log uses the plugin.
     pub(crate) fn uses(&self, plugin: &Digest) -> bool {
         self.read_sources().values().any(|bound| bound.info.manifest.plugins().contains(plugin))
@@ -49,7 +60,7 @@ impl Log {
     pub async fn put_source(&self, source: &str, spec: SourceSpec) -> Result<Binding, LedgerError> {
         name::check(source)
             .map_err(|error| LedgerError::BadRequest(format!("the source's name: {error}")))?;
-        self.require_records()?;
+        self.require_sources()?;
         let _changing = self.changing.lock().await;
         self.intake.check()?;
         // What is bound below must not be deleted before it counts as used.
@@ -153,10 +164,9 @@ impl Log {
     /// The rows of sources, which stand behind those of plugins' and pipelines' entries.
     fn scan_of_sources(&self) -> Scan {
         let log = layout::log_key(self.id);
-        let from = layout::source_key(self.id, "\u{2}");
         Scan {
             family: Family::Sources,
-            from,
+            from: layout::sources_start(self.id),
             to: layout::prefix_end(log),
             reverse: false,
             limit: SOURCES_MAX,

@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cairnlog_store::secrets::Month;
 use cairnlog_store::{Family, Row, Scan, layout};
 
-use super::{Field, Place, Position, Search, damaged};
+use super::{Place, Position, Wanted, damaged};
 use crate::error::LedgerError;
 use crate::index::{Term, Tokens, read_indices, read_stretch, stretch_of};
 use crate::limits::{POSTINGS_READ, ROWS_READ_MIN};
@@ -22,7 +21,7 @@ pub(super) struct Filters<'a> {
 }
 
 struct Filter {
-    /// The value's tokens, one for each month of receipt that has a key.
+    /// The tokens of its values, one for each month of receipt that has a key.
     terms: Vec<Term>,
     /// The months that have rows, as soon as they were asked for.
     months: Option<Vec<MonthOfRows>>,
@@ -36,12 +35,17 @@ struct MonthOfRows {
 }
 
 impl<'a> Filters<'a> {
-    pub(super) fn new(log: &'a Log, search: &Search, size: u64) -> Self {
+    pub(super) fn new(log: &'a Log, wanted: &Wanted, size: u64) -> Self {
         let months = log.keys().index_months();
-        let terms = |(field, value): (Field, &str)| {
-            months.iter().filter_map(|month| term(log, *month, field, value)).collect()
-        };
-        let all = search.filters().map(|filter| Filter { terms: terms(filter), months: None }).collect();
+        let mut all: Vec<Filter> =
+            wanted.filters().map(|_| Filter { terms: Vec::new(), months: None }).collect();
+        for month in months {
+            let Some(key) = log.keys().existing_index_key(month) else { continue };
+            let mut tokens = Tokens::new(key.as_bytes());
+            for (filter, (field, values)) in all.iter_mut().zip(wanted.filters()) {
+                filter.terms.extend(values.iter().map(|value| tokens.term(field, value)));
+            }
+        }
         Self { log, size, all }
     }
 
@@ -87,6 +91,9 @@ impl<'a> Filters<'a> {
                 }
             }
         }
+        // Two of its values may stand in one record.
+        places.sort_unstable();
+        places.dedup();
         Ok(Some(places))
     }
 
@@ -190,11 +197,6 @@ fn among(first: u64, wanted: &[u64]) -> impl FnMut(&u64) -> bool {
         }
         rest.first() == Some(index)
     }
-}
-
-fn term(log: &Log, month: Month, field: Field, value: &str) -> Option<Term> {
-    let key = log.keys().existing_index_key(month)?;
-    Some(Tokens::new(key.as_bytes()).term(field, value))
 }
 
 /// Which submissions the rows of each term reach from and to; terms without rows are left out.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Found, Position, Search};
+use super::{Found, Position, Wanted};
 use crate::error::LedgerError;
 use crate::limits::{PAGE_BYTES_MAX, RECORDS_OPENED};
 use crate::log::Log;
@@ -12,7 +12,7 @@ use crate::task::off_thread;
 /// A page, and how to fill it.
 pub(super) struct Page<'a> {
     log: &'a Log,
-    search: Arc<Search>,
+    wanted: Arc<Wanted>,
     filling: Filling,
 }
 
@@ -28,8 +28,8 @@ struct Filling {
 }
 
 impl<'a> Page<'a> {
-    pub(super) fn new(log: &'a Log, search: Arc<Search>, limit: usize) -> Self {
-        Self { log, search, filling: Filling { limit, ..Filling::default() } }
+    pub(super) fn new(log: &'a Log, wanted: Arc<Wanted>, limit: usize) -> Self {
+        Self { log, wanted, filling: Filling { limit, ..Filling::default() } }
     }
 
     /// Whether it has all that it can take, and there is more.
@@ -48,10 +48,10 @@ impl<'a> Page<'a> {
             let rows = self.log.rows(&indices).await?;
             let read: Vec<(Position, Rows)> = part.iter().copied().zip(rows).collect();
             rest = &rest[read.len()..];
-            let (opener, search) = (self.log.opener().clone(), Arc::clone(&self.search));
+            let (opener, wanted) = (self.log.opener().clone(), Arc::clone(&self.wanted));
             let mut filling = std::mem::take(&mut self.filling);
             self.filling = off_thread(move || {
-                filling.take(&read, &opener, &search)?;
+                filling.take(&read, &opener, &wanted)?;
                 Ok::<_, LedgerError>(filling)
             })
             .await??;
@@ -69,14 +69,14 @@ impl<'a> Page<'a> {
 
 impl Filling {
     /// Opens what was read as far as the page takes it. Blocks: it is all cryptography.
-    fn take(&mut self, read: &[(Position, Rows)], with: &Opener, search: &Search) -> Result<(), LedgerError> {
+    fn take(&mut self, read: &[(Position, Rows)], with: &Opener, wanted: &Wanted) -> Result<(), LedgerError> {
         let mut opening = with.opening();
         for (position, rows) in read {
             let opened = opening.open(rows)?;
             if opened.time_ms() != position.time_ms {
                 return Err(super::damaged());
             }
-            if !search.matches(&opened) {
+            if !wanted.matches(&opened) {
                 continue;
             }
             if self.records.len() == self.limit || self.bytes > PAGE_BYTES_MAX {

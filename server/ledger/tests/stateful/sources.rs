@@ -86,9 +86,9 @@ async fn a_plugin_in_use_stays() {
     let (again, new) = world.ledger().upload_plugin(crate::world::wasm("web-access"), "else").await.unwrap();
     assert_eq!((again.uploaded_by.as_str(), new), ("op", false));
     let used = world.log().source("aws").unwrap().manifest.normalizer.plugin;
-    assert!(matches!(world.ledger().delete_plugin(&used).await, Err(LedgerError::Conflict(_))));
-    world.ledger().delete_plugin(&web.digest).await.unwrap();
-    assert!(matches!(world.ledger().delete_plugin(&web.digest).await, Err(LedgerError::NotFound(_))));
+    assert!(matches!(world.ledger().delete_plugin(&used, "op").await, Err(LedgerError::Conflict(_))));
+    world.ledger().delete_plugin(&web.digest, "op").await.unwrap();
+    assert!(matches!(world.ledger().delete_plugin(&web.digest, "op").await, Err(LedgerError::NotFound(_))));
     assert!(matches!(world.ledger().plugin_wasm(&web.digest).await, Err(LedgerError::NotFound(_))));
     world.reopen().await;
     assert_eq!(world.ledger().plugins().len(), 2);
@@ -103,8 +103,10 @@ async fn deleting_and_binding_at_once_end_well() {
         let web = world.upload("web-access").await.digest;
         let log = world.log();
         let source = format!("web-{round}");
-        let (bound, deleted) =
-            tokio::join!(log.put_source(&source, plain("web-access")), world.ledger().delete_plugin(&web));
+        let (bound, deleted) = tokio::join!(
+            log.put_source(&source, plain("web-access")),
+            world.ledger().delete_plugin(&web, "op")
+        );
         assert!(bound.is_ok() != deleted.is_ok(), "{bound:?} {deleted:?}");
         if bound.is_ok() {
             break;
