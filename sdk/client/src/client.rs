@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use reqwest::Method;
+use reqwest::{Method, Response};
 
 use crate::error::Error;
 use crate::limits;
@@ -64,6 +64,10 @@ impl Client {
 
     pub(crate) async fn send(&self, call: Call) -> Result<Answer, Error> {
         self.transport.send(call).await
+    }
+
+    pub(crate) async fn open(&self, call: Call) -> Result<Response, Error> {
+        self.transport.open(call).await
     }
 }
 

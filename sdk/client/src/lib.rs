@@ -48,6 +48,7 @@ mod records;
 mod retention;
 mod secret;
 mod sources;
+mod stream;
 mod tiles;
 mod tokens;
 mod transport;
@@ -64,6 +65,7 @@ pub use records::{AppliedRedaction, Order, Record, RecordQuery, RecordRetention}
 pub use retention::{ClassSettings, RetentionClass, Trigger};
 pub use secret::Secret;
 pub use sources::{Bound, Fallback, NormalizerErrorPolicy, OnError, Pipeline, Source, Stage};
+pub use stream::RecordStream;
 pub use tiles::TileLog;
 pub use tokens::{CreatedToken, NewToken, Role, Token};
 pub use verifier::{SignedCheckpoint, Verifier};

@@ -1,6 +1,6 @@
 //! Logs: making, listing, looking at them.
 
-use reqwest::Method;
+use reqwest::{Method, Response};
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Client, api, api_list};
@@ -169,5 +169,9 @@ impl Log {
 
     pub(crate) async fn send(&self, call: Call) -> Result<Answer, Error> {
         self.client.send(call).await
+    }
+
+    pub(crate) async fn open(&self, call: Call) -> Result<Response, Error> {
+        self.client.open(call).await
     }
 }

@@ -64,6 +64,14 @@ impl Transport {
         Ok(Answer { what, status, retry_after, body })
     }
 
+    /// Sends, and hands out an answer that comes bit by bit and has no end of its own. Any status but 2xx is an error.
+    pub(crate) async fn open(&self, call: Call) -> Result<Response, Error> {
+        let what = call.what;
+        let request = self.request(Call { wait: None, ..call });
+        let response = request.send().await.map_err(|e| Error::transport(what, e))?;
+        if response.status().is_success() { Ok(response) } else { Err(refusal(what, response).await) }
+    }
+
     fn request(&self, call: Call) -> reqwest::RequestBuilder {
         let mut url = self.base.clone();
         let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
@@ -71,7 +79,10 @@ impl Transport {
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&call.query);
         }
-        let mut request = self.http.request(call.method, url).timeout(call.wait).headers(call.headers);
+        let mut request = self.http.request(call.method, url).headers(call.headers);
+        if let Some(wait) = call.wait {
+            request = request.timeout(wait);
+        }
         if let Some(value) = &self.authorization {
             request = request.header(AUTHORIZATION, value);
         }
@@ -90,7 +101,7 @@ pub(crate) struct Call {
     query: Vec<(&'static str, String)>,
     headers: HeaderMap,
     body: Option<Bytes>,
-    wait: Duration,
+    wait: Option<Duration>,
     limit: usize,
 }
 
@@ -104,7 +115,7 @@ impl Call {
             query: Vec::new(),
             headers: HeaderMap::new(),
             body: None,
-            wait: limits::REQUEST_WAIT_MAX,
+            wait: Some(limits::REQUEST_WAIT_MAX),
             limit,
         }
     }
@@ -144,7 +155,7 @@ impl Call {
     }
 
     pub(crate) fn slow(mut self) -> Self {
-        self.wait = limits::WRITE_WAIT_MAX;
+        self.wait = Some(limits::WRITE_WAIT_MAX);
         self
     }
 }

@@ -59,6 +59,17 @@ pub(crate) const READS_SHARED: Duration = Duration::from_secs(1);
 /// Entries that are remembered for that; reads beyond have one each.
 pub(crate) const READS_REMEMBERED_MAX: usize = 4_096;
 
+/// Streams of records served at once: each holds a connection and asks for new heads.
+pub(crate) const STREAMS_MAX: usize = 64;
+/// How often a stream on which nothing is shown says that it is there.
+pub(crate) const STREAM_HEARTBEAT: Duration = Duration::from_secs(15);
+/// How often the control log is told that a stream is open.
+pub(crate) const STREAM_SAID: Duration = Duration::from_mins(1);
+/// Entries that a stream shows at once, and bytes after which it sends those that it has: they are held in memory.
+pub(crate) const STREAM_RECORDS_MAX: u64 = 64;
+/// See [`STREAM_RECORDS_MAX`].
+pub(crate) const STREAM_BYTES_MAX: usize = 1 << 20;
+
 /// How often the control log is told how many requests were refused, and tallies are looked after.
 pub(crate) const CHORES_PAUSE: Duration = Duration::from_mins(1);
 

@@ -35,7 +35,7 @@ use crate::http;
 use crate::http::cursor::Cursors;
 use crate::limits::{
     BODIES_BYTES_MAX, CONNECTIONS_MAX, DRAIN_WAIT_MAX, HEADER_WAIT_MAX, LISTEN_QUEUE, METRICS_UPKEEP,
-    STORE_CHECK, WRITE_WAIT_MAX,
+    STORE_CHECK, STREAMS_MAX, WRITE_WAIT_MAX,
 };
 use crate::recording::Recording;
 use crate::state::App;
@@ -277,6 +277,7 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
         openapi,
         ingest: settings.ingest,
         bodies: Arc::new(Semaphore::new(BODIES_BYTES_MAX)),
+        streams: Arc::new(Semaphore::new(STREAMS_MAX)),
         heads,
         findings: Findings::default(),
         sweeper: Sweeper::default(),

@@ -34,6 +34,8 @@ pub(crate) struct App {
     pub(crate) ingest: IngestLimits,
     /// One permit a byte of ingest bodies held at once.
     pub(crate) bodies: Arc<Semaphore>,
+    /// One permit a stream of records.
+    pub(crate) streams: Arc<Semaphore>,
     /// Where the newest heads are kept outside the store.
     pub(crate) heads: KeptHeads,
     /// What the rolling audit has found.

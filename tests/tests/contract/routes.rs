@@ -36,7 +36,7 @@ const fn route(method: Method, path: &'static str, role: Option<Role>, body: Bod
 }
 
 /// All of them.
-pub(crate) static ROUTES: [Route; 37] = [
+pub(crate) static ROUTES: [Route; 38] = [
     route(Method::GET, "/healthz", None, Body::None),
     route(Method::GET, "/readyz", None, Body::None),
     route(Method::GET, "/metrics", Some(Role::Admin), Body::None),
@@ -73,6 +73,7 @@ pub(crate) static ROUTES: [Route; 37] = [
     route(Method::POST, "/api/v1/logs/{log}/entries", Some(Role::Writer), Body::Entries),
     route(Method::POST, "/api/v1/logs/{log}/freeze", Some(Role::Admin), Body::None),
     route(Method::POST, "/api/v1/logs/{log}/keys", Some(Role::Admin), Body::None),
+    route(Method::GET, "/api/v1/logs/{log}/stream", Some(Role::Auditor), Body::None),
     // Axum answers HEAD wherever it answers GET; the description need not repeat it.
     route(Method::HEAD, "/healthz", None, Body::None),
 ];

@@ -1,6 +1,6 @@
 //! Signing keys that change, and receipts for verifiers of COSE.
 
-use cairnlog_client::{ContentType, Error, Ingest, Log, Mode, NewKeys, NewLog, Secret};
+use cairnlog_client::{ContentType, Error, Ingest, Log, Mode, NewKeys, NewLog, RecordQuery, Secret};
 use cairnlog_tests::{ADMIN_TOKEN, Server, http, pipelines, web};
 use cairnlog_verify::checkpoint::Checkpoint;
 use cairnlog_verify::cose::CoseReceipt;

@@ -102,6 +102,15 @@ impl Tokens {
         (is_ours && !has_ended).then(|| ask(&known.grant))
     }
 
+    /// Whether the token of this id is good at `now`.
+    pub(crate) fn has(&self, id: &str, now: Timestamp) -> bool {
+        if self.environment.as_ref().is_some_and(|(_, everything)| everything.id == id) {
+            return true;
+        }
+        let is_good = |known: &Known| known.expires.is_none_or(|expires| expires > now);
+        self.by_id.read().is_ok_and(|all| all.get(id).is_some_and(is_good))
+    }
+
     /// Makes a token, of which `write` says what it allows and stores the row. `grant.id` is chosen here. The secret is
     /// returned once and never again.
     pub(crate) async fn create(
@@ -234,8 +243,10 @@ mod tests {
         assert_eq!(first.check(&token, now), Some(grant.clone()));
         let second = tokens(&engine, None).await;
         assert_eq!(second.check(&token, now), Some(grant.clone()));
+        assert!(second.has(&grant.id, now));
         assert!(delete(&second, &engine, &grant.id).await);
         assert_eq!(second.check(&token, now), None);
+        assert!(!second.has(&grant.id, now));
         assert!(!delete(&second, &engine, &grant.id).await);
         assert!(tokens(&engine, None).await.is_empty());
     }

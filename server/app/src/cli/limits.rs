@@ -23,6 +23,11 @@ pub(super) const SEARCH_RECORDS_DEFAULT: u32 = 100;
 /// See [`SEARCH_RECORDS_DEFAULT`].
 pub(super) const SEARCH_PAGE_MAX: u32 = crate::limits::PAGE_ROWS_MAX;
 
+/// How often a tail connects without any entry before it gives up, and the seconds in between.
+pub(super) const TAIL_TRIES_MAX: u32 = 5;
+/// See [`TAIL_TRIES_MAX`].
+pub(super) const TAIL_PAUSE_SECS: u64 = 1;
+
 /// Bytes of a config or a file of signing keys.
 pub(super) const SMALL_FILE_BYTES_MAX: u64 = 1 << 20;
 

@@ -17,6 +17,7 @@ mod proofs;
 pub(crate) mod records;
 mod serve;
 mod sources;
+mod tail;
 mod tokens;
 mod verify;
 mod witness;
@@ -84,6 +85,8 @@ enum Command {
     Search(records::SearchArgs),
     /// Show one entry, opened.
     Show(records::ShowArgs),
+    /// Show entries as they are published.
+    Tail(tail::Args),
     /// Fetch the receipt of an entry: a proof that needs no server to be checked.
     Prove(proofs::ProveArgs),
     /// Check receipts and whole logs against a log's public key.
@@ -145,6 +148,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Ingest(args) => ingest::run(args).await,
         Command::Search(args) => records::search(args).await,
         Command::Show(args) => records::show(args).await,
+        Command::Tail(args) => tail::run(args).await,
         Command::Prove(args) => proofs::prove(args).await,
         Command::Verify(command) => verify::run(command).await,
         Command::Fsck(args) => fsck::run(args).await,

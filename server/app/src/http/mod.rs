@@ -27,6 +27,7 @@ mod retention;
 mod served;
 mod sources;
 mod split;
+mod stream;
 mod tiles;
 mod time;
 mod tokens;
@@ -78,6 +79,7 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(records::get))
         .routes(routes!(records::list))
         .routes(routes!(records::search))
+        .routes(routes!(stream::stream))
 }
 
 /// The routes by which people set the server up. A change is made in several steps, on disk and in memory.

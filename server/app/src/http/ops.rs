@@ -11,7 +11,7 @@ use super::auth::Caller;
 use super::extract::{Nothing, Query};
 use super::problem::{Problem, Slug};
 use crate::access::Role;
-use crate::limits::BODIES_BYTES_MAX;
+use crate::limits::{BODIES_BYTES_MAX, STREAMS_MAX};
 use crate::state::App;
 
 /// Whether the process answers.
@@ -86,6 +86,8 @@ pub(crate) async fn metrics(
         }
         let held = BODIES_BYTES_MAX.saturating_sub(app.bodies.available_permits());
         ::metrics::gauge!("cairnlog_bodies_bytes").set(held as f64);
+        let open = STREAMS_MAX.saturating_sub(app.streams.available_permits());
+        ::metrics::gauge!("cairnlog_streams").set(open as f64);
     }
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response())
 }
