@@ -51,6 +51,11 @@ impl Detail {
         Self { indices: vec![index], said: Vec::new() }
     }
 
+    /// A read of a list of so many.
+    pub(crate) fn of_list(items: usize) -> Self {
+        Self::default().number("found.items", items as u64)
+    }
+
     /// Adds a text.
     pub(crate) fn text(mut self, path: &str, text: &str) -> Self {
         self.push(path, Value::Text(text.to_owned()));

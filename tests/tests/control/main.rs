@@ -7,7 +7,9 @@ mod reads;
 mod reidentify;
 mod stream;
 
-use cairnlog_client::{ContentType, CreatedToken, Ingest, Log, NewToken, Order, PageRequest, Record, RecordQuery, Role};
+use cairnlog_client::{
+    ContentType, CreatedToken, Ingest, Log, NewToken, Order, PageRequest, Record, RecordQuery, Role,
+};
 use cairnlog_tests::{Server, pipelines, web};
 use serde_json::Value;
 

@@ -74,7 +74,11 @@ async fn a_callers_identical_reads_share_an_entry_and_others_have_their_own() {
     assert_eq!(said_of(&server, "records.read").await.len() as u64, shared + 2);
     tokio::time::sleep(std::time::Duration::from_millis(1_050)).await;
     theirs.record(first).await.unwrap();
-    assert_eq!(said_of(&server, "records.read").await.len() as u64, shared + 3, "a second later it is another read");
+    assert_eq!(
+        said_of(&server, "records.read").await.len() as u64,
+        shared + 3,
+        "a second later it is another read"
+    );
 }
 
 #[tokio::test]
@@ -121,14 +125,23 @@ async fn the_control_log_is_a_private_log_like_any_other() {
         let request = server.anonymous(Method::GET, path).bearer_auth(theirs.token.expose());
         http::problem(request.send().await.unwrap(), 404, "not-found").await;
     }
-    http::problem(server.anonymous(Method::GET, "/logs/control/checkpoint").send().await.unwrap(), 404, "not-found").await;
+    http::problem(
+        server.anonymous(Method::GET, "/logs/control/checkpoint").send().await.unwrap(),
+        404,
+        "not-found",
+    )
+    .await;
     let tile = server.get("/logs/control/tile/entries/000.p/1").send().await.unwrap();
-    assert_eq!((tile.status().as_u16(), &tile.headers()["cache-control"]), (200, &"private, no-store".parse().unwrap()));
+    assert_eq!(
+        (tile.status().as_u16(), &tile.headers()["cache-control"]),
+        (200, &"private, no-store".parse().unwrap())
+    );
     let receipt = control(&server).receipt(1, cairnlog_client::limits::RECEIPT_WAIT_DEFAULT).await.unwrap();
     let keys = [info.verifier_key.parse().unwrap()];
     cairnlog_verify::receipt::Receipt::parse(&receipt).unwrap().verify(None, &keys).unwrap();
 
-    let class = json!({"trigger": "received", "minimum_days": 365, "maximum_days": 730, "basis": "house rule"});
+    let class =
+        json!({"trigger": "received", "minimum_days": 365, "maximum_days": 730, "basis": "house rule"});
     let path = "/api/v1/logs/control/retention/classes/default";
     assert_eq!(server.request(Method::PUT, path).json(&class).send().await.unwrap().status(), 200);
     log.record(first + 1).await.unwrap_err();

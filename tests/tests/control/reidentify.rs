@@ -37,12 +37,17 @@ async fn a_plaintext_finds_what_its_pseudonym_finds_with_the_grant_alone() {
         let found = granted.search(&by(PERSON)).await.unwrap().items;
         assert!(!found.is_empty());
         let event = &found[0].event;
-        let named = [&event["actor"]["user"]["name"], &event["actor"]["user"]["email_addr"], &event["user"]["name"]];
-        let pseudonym = named.into_iter().filter_map(|name| name.as_str()).find(|name| name.starts_with("tok1_"));
+        let named =
+            [&event["actor"]["user"]["name"], &event["actor"]["user"]["email_addr"], &event["user"]["name"]];
+        let pseudonym =
+            named.into_iter().filter_map(|name| name.as_str()).find(|name| name.starts_with("tok1_"));
         let pseudonym = pseudonym.unwrap_or_else(|| panic!("{event:#}"));
         let by_pseudonym = plainly.search(&by(pseudonym)).await.unwrap().items;
         assert_eq!(indices(&found), indices(&by_pseudonym));
-        assert_eq!(indices(&granted.search(&by(&PERSON.to_uppercase())).await.unwrap().items), indices(&found));
+        assert_eq!(
+            indices(&granted.search(&by(&PERSON.to_uppercase())).await.unwrap().items),
+            indices(&found)
+        );
         assert_eq!(granted.search(&by("nobody@example.com")).await.unwrap().items, []);
         let narrow = RecordQuery { source: Some("aws-cloudtrail".to_owned()), ..by(PERSON) };
         let narrow = granted.search(&narrow).await.unwrap().items;

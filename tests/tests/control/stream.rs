@@ -69,7 +69,8 @@ async fn a_stream_ends_with_its_token_and_with_the_server() {
     let (mut server, log, first) = portal(1).await;
     let made = token(&server, "x", &[Role::Auditor], None).await;
     let theirs = server.client_of(made.token.expose()).log("hr").unwrap();
-    let (mut ours, mut theirs) = (log.follow(Some(first)).await.unwrap(), theirs.follow(Some(first)).await.unwrap());
+    let (mut ours, mut theirs) =
+        (log.follow(Some(first)).await.unwrap(), theirs.follow(Some(first)).await.unwrap());
     assert_eq!((next(&mut ours, 1).await, next(&mut theirs, 1).await), (vec![first], vec![first]));
     server.client().delete_token(&made.info.id).await.unwrap();
     send(&log, 1, 1).await;

@@ -14,6 +14,7 @@ use super::list::{Page, PageQuery};
 use super::problem::{Document, Problem};
 use super::time;
 use crate::access::Role;
+use crate::recording::Detail;
 use crate::state::App;
 
 /// What is to go: one entry, or all that names a person.
@@ -148,7 +149,9 @@ pub(crate) async fn list(
     let log = app.records_for(&caller, Role::Compliance, &name)?;
     let pending = log.pending_erasures().await?.into_iter().map(PendingView::from).collect();
     let list = format!("erasures {name}");
-    Ok(axum::Json(page.page(&app, &caller.id, &list, pending, |pending: &PendingView| pending.id.clone())?))
+    let page = page.page(&app, &caller.id, &list, pending, |pending: &PendingView| pending.id.clone())?;
+    app.recording.read(&caller, "erasures.list", &log, Detail::of_list(page.items.len())).await?;
+    Ok(axum::Json(page))
 }
 
 /// Carries out what another person has asked for.

@@ -14,6 +14,7 @@ use super::problem::{Document, Problem};
 use super::records::Filters;
 use super::time;
 use crate::access::Role;
+use crate::recording::Detail;
 use crate::state::App;
 
 /// A hold to set.
@@ -91,7 +92,9 @@ pub(crate) async fn list(
     let log = app.records_for(&caller, Role::Compliance, &name)?;
     let holds = log.holds().iter().map(|hold| HoldView::from(&**hold)).collect();
     let list = format!("holds {name}");
-    Ok(axum::Json(page.page(&app, &caller.id, &list, holds, |hold: &HoldView| hold.id.clone())?))
+    let page = page.page(&app, &caller.id, &list, holds, |hold: &HoldView| hold.id.clone())?;
+    app.recording.read(&caller, "holds.list", &log, Detail::of_list(page.items.len())).await?;
+    Ok(axum::Json(page))
 }
 
 /// Releases a hold. What it covered is erased when it is due, if nothing else holds it.

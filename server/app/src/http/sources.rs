@@ -137,7 +137,7 @@ pub(crate) async fn put(
         redactors: pipeline.redactors.into_iter().map(StageSpec::from).collect(),
         retention: pipeline.retention.into(),
     };
-    let bound = log.put_source(&source, spec).await?;
+    let bound = log.put_source(&source, spec, caller.who()).await?;
     let status = if bound.new { StatusCode::CREATED } else { StatusCode::OK };
     let view =
         BoundView { source, pipeline: bound.pipeline.to_string(), pipeline_index: bound.pipeline_index };

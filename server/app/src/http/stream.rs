@@ -133,6 +133,8 @@ impl Stream {
         while self.next < end && part.len() < STREAM_BYTES_MAX {
             match self.event().await {
                 Ok(event) => part.push_str(&event),
+                // Nothing is left of it to show.
+                Err(LedgerError::Erased(_)) => part.push_str(HEARTBEAT),
                 // What was sent before it is good.
                 Err(_) if !part.is_empty() => break,
                 Err(error) => {

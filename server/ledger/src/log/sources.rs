@@ -9,6 +9,7 @@ use cairnlog_verify::event::Attribute;
 use cairnlog_verify::name;
 
 use super::{Binding, Bound, Log, draft};
+use crate::access::{Access, Activity, Who};
 use crate::error::LedgerError;
 use crate::limits::SOURCES_MAX;
 use crate::manifest::Manifest;
@@ -52,12 +53,17 @@ impl Log {
         self.read_sources().values().any(|bound| bound.info.manifest.plugins().contains(plugin))
     }
 
-    /// Binds a source to a pipeline, from its next request on. The plugins and the pipeline's manifest
-    /// are entries of the log before any record that they shape.
+    /// Binds a source to a pipeline, from its next request on. The plugins and the pipeline's manifest are entries of the
+    /// log before any record that they shape, and who binds the source is said in the control log before.
     ///
     /// # Errors
     /// [`LedgerError`]: an unknown plugin, one of another kind, a config that it refuses, a bad name.
-    pub async fn put_source(&self, source: &str, spec: SourceSpec) -> Result<Binding, LedgerError> {
+    pub async fn put_source(
+        &self,
+        source: &str,
+        spec: SourceSpec,
+        by: impl Into<Who>,
+    ) -> Result<Binding, LedgerError> {
         name::check(source)
             .map_err(|error| LedgerError::BadRequest(format!("the source's name: {error}")))?;
         self.require_sources()?;
@@ -78,6 +84,11 @@ impl Log {
         let pipeline = Digest::of(&manifest.to_jcs()?);
         let mut info = SourceInfo { source: source.to_owned(), pipeline, pipeline_index, manifest };
         let pipeline = self.configure(&info).await?;
+        let access = Access::new(&by.into(), Activity::Update, "sources.put", self.now_ms())
+            .of("log", self.name())
+            .of("source", &format!("{}/sources/{source}", self.name()))
+            .of("pipeline", &info.pipeline.to_string());
+        self.shared.say_change(access, 0, |_| {}).await?;
         if is_known {
             let mut batch = Batch::new();
             batch.put(Family::Sources, layout::source_key(self.id, source), source_row(&info)?);

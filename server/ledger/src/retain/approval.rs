@@ -8,7 +8,7 @@ use cairnlog_verify::event::Attribute;
 use cairnlog_verify::value::Value;
 
 use super::request::{Requested, Target, check_reason};
-use crate::access::{Access, Activity};
+use crate::access::{Access, Activity, Who};
 use crate::control::{SAID_BYTES, Said};
 use crate::error::LedgerError;
 use crate::limits::PENDING_MAX;
@@ -54,15 +54,10 @@ impl Log {
         let mut id = [0; 8];
         self.shared().random.fill(&mut id);
         let id = u64::from_be_bytes(id);
-        let said = Access::new(
-            by.to_owned(),
-            Activity::Create,
-            "retention.erasure.propose",
-            self.name().to_owned(),
-            self.now_ms(),
-        );
+        let said = Access::new(&Who::from(by), Activity::Create, "retention.erasure.propose", self.now_ms())
+            .of("log", self.name())
+            .with(attributes(&target, reason));
         let key = layout::pending_key(self.id(), id);
-        let said = said.with(attributes(&target, reason));
         self.shared()
             .control()?
             .say_access(said, key.len() + SAID_BYTES, move |said, batch| {

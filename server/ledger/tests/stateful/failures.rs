@@ -49,7 +49,7 @@ impl Told {
         let mut told = Self::default();
         let Ok(log) = world.ledger().create_log(named(name), "op").await else { return told };
         told.created = true;
-        told.bound = log.put_source("aws", plain("aws-cloudtrail")).await.is_ok();
+        told.bound = log.put_source("aws", plain("aws-cloudtrail"), "op").await.is_ok();
         told.plain = log.ingest(request(&records(PLAIN))).await.ok();
         told.keyed = log.ingest(keyed("k", &records(KEYED))).await.ok();
         told.class = log.put_class("default", class(), "compliance").await.is_ok();
@@ -117,7 +117,7 @@ async fn every_commit_may_fail_in_every_way() {
 
 /// The log takes what failed again, once, and what did not is known.
 async fn go_on(log: &Arc<Log>, told: &Told, case: &str) {
-    log.put_source("aws", plain("aws-cloudtrail")).await.unwrap();
+    log.put_source("aws", plain("aws-cloudtrail"), "op").await.unwrap();
     let again = log.ingest(keyed("k", &records(KEYED))).await.unwrap();
     assert_eq!(again.accepted, 295, "{case}");
     assert!(told.keyed.as_ref().is_none_or(|first| *first == again), "{case}");

@@ -80,7 +80,7 @@ async fn what_is_redacted_is_nowhere_and_the_rest_is_as_it_was() {
     ]});
     let mut spec = plain("aws-cloudtrail");
     spec.redactors.push(stage("redact-fields", Some(rules)));
-    world.log().put_source("aws", spec).await.unwrap();
+    world.log().put_source("aws", spec, "op").await.unwrap();
     let sent = vec![record("id-1", "greta.lindholm", "2026-11-23T08:59:58Z")];
     let index = world.send(&sent).await.unwrap().first_index.unwrap();
 

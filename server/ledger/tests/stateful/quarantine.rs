@@ -82,7 +82,7 @@ async fn a_record_of_no_class_is_quarantined_whole() {
         {"class": "default"},
     ]});
     spec.retention = stage("retention-schedule", Some(rules));
-    world.log().put_source("aws", spec).await.unwrap();
+    world.log().put_source("aws", spec, "op").await.unwrap();
     let event =
         |id, user| serde_json::from_str::<serde_json::Value>(&record(id, user, "2026-11-23T08:00:00Z"));
     let file = json!({"Records": [event("a", "ann").unwrap(), event("b", "eve").unwrap()]}).to_string();
@@ -101,7 +101,7 @@ async fn a_source_that_rejects_keeps_nothing_of_the_request() {
     let world = World::new().await;
     let mut spec = plain("aws-cloudtrail");
     spec.normalizer.on_error = Policy::Reject;
-    world.log().put_source("aws", spec).await.unwrap();
+    world.log().put_source("aws", spec, "op").await.unwrap();
     let before = world.size();
     let seen = world.rows(Family::Seen).await;
     let mut sent = records(0..300);
@@ -120,7 +120,7 @@ async fn a_second_normalizer_tries_what_the_first_can_not() {
     world.upload("web-access").await;
     let mut spec = plain("aws-cloudtrail");
     spec.normalizer.on_error = Policy::Fallback { plugin: "web-access@0.1.0".to_owned(), config: None };
-    world.log().put_source("aws", spec).await.unwrap();
+    world.log().put_source("aws", spec, "op").await.unwrap();
     let line =
         r#"198.51.100.4 - - [09/Mar/2026:00:00:07 +0100] "GET /healthz HTTP/1.1" 200 2 "-" "probe/1.32""#;
     let sent = [record("a", "ann", "2026-11-23T08:00:00Z"), line.to_owned(), "neither".to_owned()];

@@ -48,7 +48,7 @@ async fn equal_lines_without_an_id_are_two_accesses() {
 #[tokio::test]
 async fn another_source_has_events_of_its_own() {
     let world = World::new().await;
-    world.log().put_source("aws-2", crate::world::plain("aws-cloudtrail")).await.unwrap();
+    world.log().put_source("aws-2", crate::world::plain("aws-cloudtrail"), "op").await.unwrap();
     world.send(&records(0..1)).await.unwrap();
     let mut other = request(&records(0..1));
     other.source = "aws-2".to_owned();

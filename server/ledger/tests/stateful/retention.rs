@@ -256,7 +256,7 @@ async fn a_frozen_log_is_swept_and_the_control_log_says_so() {
     let mut world = world(Some(10)).await;
     let first = world.send(&records(0..3)).await.unwrap().results[0].index.unwrap();
     let log = world.log();
-    log.freeze().await.unwrap();
+    log.freeze("op").await.unwrap();
     let hold = log.hold("m".to_owned(), "r".to_owned(), by("user-1"), "counsel").await.unwrap();
     let size = world.size();
     world.clock.set(MORNING_MS + 20 * DAY_MS);

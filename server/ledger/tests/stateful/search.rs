@@ -146,7 +146,7 @@ fn generated(dice: &mut Dice, id: u32) -> String {
 async fn filled(world: &World, count: u32) -> Arc<Log> {
     let (mut dice, mut id, mut now_ms) = (Dice(7), 0, MORNING_MS);
     let log = world.log();
-    log.put_source("aws-2", crate::world::plain("aws-cloudtrail")).await.unwrap();
+    log.put_source("aws-2", crate::world::plain("aws-cloudtrail"), "op").await.unwrap();
     while id < count {
         let size = [1, 1, 2, 40, 90][usize::try_from(dice.roll(5)).unwrap()].min(count - id);
         let lot: Vec<String> = (id..id + size).map(|id| generated(&mut dice, id)).collect();
@@ -276,7 +276,7 @@ async fn what_was_redacted_is_found_by_what_is_kept_and_by_nothing_else() {
     let rules = json!({"rules": [{"path": "actor.user.name", "action": "pseudonymize", "entity": "USER"}]});
     let mut spec = crate::world::plain("aws-cloudtrail");
     spec.redactors.push(crate::world::stage("redact-fields", Some(rules)));
-    world.log().put_source("aws", spec).await.unwrap();
+    world.log().put_source("aws", spec, "op").await.unwrap();
     world.send(&records(0..7)).await.unwrap();
     let log = world.log();
     let all = read_all(&log).await;

@@ -31,18 +31,18 @@ async fn a_binding_is_an_entry_once() {
     assert_eq!(said.event["pipeline"]["nonce"], bound.manifest.nonce);
     assert_eq!(Digest::of(&serde_jcs::to_vec(&said.event["pipeline"]).unwrap()), bound.pipeline);
 
-    let same = log.put_source("aws", plain("aws-cloudtrail")).await.unwrap();
+    let same = log.put_source("aws", plain("aws-cloudtrail"), "op").await.unwrap();
     assert_eq!((same.new, same.pipeline, same.pipeline_index), (false, bound.pipeline, 3));
-    let twin = log.put_source("aws-2", plain("aws-cloudtrail")).await.unwrap();
+    let twin = log.put_source("aws-2", plain("aws-cloudtrail"), "op").await.unwrap();
     assert_eq!((twin.new, twin.pipeline, twin.pipeline_index), (true, bound.pipeline, 3));
     assert_eq!(world.size(), 4);
 
-    let changed = log.put_source("aws", plain_strict()).await.unwrap();
+    let changed = log.put_source("aws", plain_strict(), "op").await.unwrap();
     assert_eq!((changed.new, changed.pipeline_index), (false, 4));
     assert_ne!(changed.pipeline, bound.pipeline);
     // Back to what no source is bound to any more: the log knows it still.
-    log.put_source("aws-2", plain_strict()).await.unwrap();
-    let back = log.put_source("aws-2", plain("aws-cloudtrail")).await.unwrap();
+    log.put_source("aws-2", plain_strict(), "op").await.unwrap();
+    let back = log.put_source("aws-2", plain("aws-cloudtrail"), "op").await.unwrap();
     assert_eq!((back.pipeline, back.pipeline_index, world.size()), (bound.pipeline, 3, 5));
     drop(log);
     world.reopen().await;
@@ -60,20 +60,23 @@ async fn what_can_not_be_bound_leaves_nothing() {
     let size = world.size();
     let mut missing = plain("aws-cloudtrail");
     missing.normalizer = stage("nothing", None);
-    assert!(matches!(log.put_source("x", missing).await, Err(LedgerError::NotFound(_))));
-    assert!(matches!(log.put_source("x", plain("retention-schedule")).await, Err(LedgerError::WrongKind(_))));
+    assert!(matches!(log.put_source("x", missing, "op").await, Err(LedgerError::NotFound(_))));
+    assert!(matches!(
+        log.put_source("x", plain("retention-schedule"), "op").await,
+        Err(LedgerError::WrongKind(_))
+    ));
     let mut refused = plain("aws-cloudtrail");
     refused.retention.config = Some(json!({"rules": []}));
-    assert!(matches!(log.put_source("x", refused).await, Err(LedgerError::BadRequest(_))));
+    assert!(matches!(log.put_source("x", refused, "op").await, Err(LedgerError::BadRequest(_))));
     let mut fraction = plain("aws-cloudtrail");
     fraction.retention.config = Some(json!({"rules": [{"class": "default", "when": {"a": [0.5]}}]}));
-    assert!(matches!(log.put_source("x", fraction).await, Err(LedgerError::BadRequest(_))));
+    assert!(matches!(log.put_source("x", fraction, "op").await, Err(LedgerError::BadRequest(_))));
     let mut misplaced = plain("aws-cloudtrail");
     misplaced.retention.on_error =
         Policy::Fallback { plugin: "aws-cloudtrail@0.1.0".to_owned(), config: None };
-    assert!(matches!(log.put_source("x", misplaced).await, Err(LedgerError::BadRequest(_))));
+    assert!(matches!(log.put_source("x", misplaced, "op").await, Err(LedgerError::BadRequest(_))));
     assert!(matches!(
-        log.put_source("No Name", plain("aws-cloudtrail")).await,
+        log.put_source("No Name", plain("aws-cloudtrail"), "op").await,
         Err(LedgerError::BadRequest(_))
     ));
     assert_eq!((world.size(), log.sources().len()), (size, 1));
@@ -104,7 +107,7 @@ async fn deleting_and_binding_at_once_end_well() {
         let log = world.log();
         let source = format!("web-{round}");
         let (bound, deleted) = tokio::join!(
-            log.put_source(&source, plain("web-access")),
+            log.put_source(&source, plain("web-access"), "op"),
             world.ledger().delete_plugin(&web, "op")
         );
         assert!(bound.is_ok() != deleted.is_ok(), "{bound:?} {deleted:?}");
@@ -122,7 +125,7 @@ async fn logs_of_one_server_share_nothing_but_plugins() {
     world.ledger().create_log(named("it"), "op").await.unwrap();
     assert!(matches!(world.ledger().create_log(named("it"), "op").await, Err(LedgerError::Conflict(_))));
     let it = world.ledger().log("it").unwrap();
-    it.put_source("aws", plain("aws-cloudtrail")).await.unwrap();
+    it.put_source("aws", plain("aws-cloudtrail"), "op").await.unwrap();
     world.send(&records(0..10)).await.unwrap();
     let answer = it.ingest(crate::world::request(&records(0..4))).await.unwrap();
     assert_eq!((answer.accepted, answer.first_index), (4, Some(4)));

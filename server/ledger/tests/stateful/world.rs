@@ -144,7 +144,7 @@ impl World {
             self.upload(name).await;
         }
         self.ledger().create_log(named("hr"), "op").await.unwrap();
-        self.log().put_source("aws", plain("aws-cloudtrail")).await.unwrap();
+        self.log().put_source("aws", plain("aws-cloudtrail"), "op").await.unwrap();
     }
 
     pub(crate) async fn upload(&self, name: &str) -> cairnlog_ledger::PluginInfo {
