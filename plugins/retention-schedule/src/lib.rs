@@ -8,6 +8,8 @@
 //! | --- | --- |
 //! | `class` | a class of the log, `[a-z0-9-]{1,64}` |
 //! | `when` | conditions, all of which must hold: a path, and the values of which an attribute there has one |
+//! | `subject` | the path of the person's id, for a class that an event closes |
+//! | `closes` | the class whose records of that person this event closes |
 //! | `rule` | the rule's name for the auditor; by default `rules[i]` |
 //!
 //! The first rule that fits decides; one without `when` fits always. In a path `*` or `[*]` stands for any one segment and
@@ -20,6 +22,9 @@ use cairnlog_plugin::pattern::Pattern;
 use cairnlog_plugin::{Attribute, Decision, NO_CLASS, Plugin, Retention, Value, no_class, settings};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+
+/// Bytes of a subject that the host takes.
+const SUBJECT_BYTES_MAX: usize = 1_024;
 
 /// Rules a config may hold.
 const RULES_MAX: usize = 256;
@@ -35,6 +40,8 @@ struct Rule {
     class: String,
     name: String,
     when: Vec<(Pattern, Vec<Scalar>)>,
+    subject: Option<String>,
+    closes: Option<String>,
 }
 
 cairnlog_plugin::export!(retention: RetentionSchedule);
@@ -51,6 +58,8 @@ struct RuleConfig {
     class: String,
     #[serde(default)]
     when: BTreeMap<String, Vec<Scalar>>,
+    subject: Option<String>,
+    closes: Option<String>,
     rule: Option<String>,
 }
 
@@ -83,9 +92,14 @@ impl Plugin for RetentionSchedule {
 impl Rule {
     fn new(index: usize, config: RuleConfig) -> Result<Self, String> {
         let refused = |reason: &str| format!("rules[{index}]: {reason}");
-        let in_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if !(1..=64).contains(&config.class.len()) || !config.class.bytes().all(in_name) {
+        if !is_name(&config.class) {
             return Err(refused("class is [a-z0-9-]{1,64}"));
+        }
+        if config.closes.as_deref().is_some_and(|class| !is_name(class)) {
+            return Err(refused("closes, if given, is a class, [a-z0-9-]{1,64}"));
+        }
+        if config.closes.is_some() && config.subject.is_none() {
+            return Err(refused("closes needs a subject: whose records it closes"));
         }
         if config.class == NO_CLASS {
             return Err(refused("class `no-retention-class` is what a record has that no rule fits"));
@@ -100,7 +114,19 @@ impl Rule {
             |(path, values): (String, Vec<Scalar>)| Pattern::parse(&path).map(|pattern| (pattern, values));
         let when: Result<Vec<_>, _> = config.when.into_iter().map(condition).collect();
         let name = config.rule.unwrap_or_else(|| format!("rules[{index}]"));
-        Ok(Self { class: config.class, name, when: when.map_err(|reason| refused(&reason))? })
+        let RuleConfig { class, subject, closes, .. } = config;
+        Ok(Self { class, name, when: when.map_err(|reason| refused(&reason))?, subject, closes })
+    }
+
+    /// What the event says at the subject's path.
+    fn subject_of(&self, event: &[Attribute]) -> Option<String> {
+        let path = self.subject.as_deref()?;
+        match event.iter().find(|attribute| attribute.path == path)?.value {
+            // What is longer is no identifier, and the host refuses it.
+            Value::Text(ref text) if (1..=SUBJECT_BYTES_MAX).contains(&text.len()) => Some(text.clone()),
+            Value::Integer(number) => Some(number.to_string()),
+            _ => None,
+        }
     }
 
     fn fits(&self, event: &[Attribute]) -> bool {
@@ -109,6 +135,11 @@ impl Rule {
             event.iter().any(|attribute| pattern.matches(&attribute.path) && listed(&attribute.value))
         })
     }
+}
+
+fn is_name(class: &str) -> bool {
+    let in_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=64).contains(&class.len()) && class.bytes().all(in_name)
 }
 
 impl Scalar {
@@ -127,9 +158,12 @@ impl Scalar {
 impl Retention for RetentionSchedule {
     fn decide(&self, event: &[Attribute]) -> Decision {
         match self.rules.iter().find(|rule| rule.fits(event)) {
-            Some(rule) => {
-                Decision { class: rule.class.clone(), subject: None, closes: None, rule: rule.name.clone() }
-            }
+            Some(rule) => Decision {
+                class: rule.class.clone(),
+                subject: rule.subject_of(event),
+                closes: rule.closes.clone(),
+                rule: rule.name.clone(),
+            },
             None => no_class(),
         }
     }

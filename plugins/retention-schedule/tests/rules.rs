@@ -1,7 +1,7 @@
 //! The rules as they are documented.
 #![allow(clippy::unwrap_used)]
 
-use cairnlog_plugin::{Attribute, Plugin as _, Retention as _, Value};
+use cairnlog_plugin::{Attribute, Decision, Plugin as _, Retention as _, Value};
 use retention_schedule::RetentionSchedule;
 
 fn event(class_uid: i64) -> Vec<Attribute> {
@@ -65,7 +65,8 @@ fn configs_that_do_not_fit_are_refused() {
         "{}",
         r#"{"rules":[]}"#,
         r#"{"rules":[{"class":"a"}],"more":1}"#,
-        r#"{"rules":[{"class":"a","subject":"x"}]}"#,
+        r#"{"rules":[{"class":"a","closes":"b"}]}"#,
+        r#"{"rules":[{"class":"a","subject":"user.uid","closes":"B"}]}"#,
         r#"{"rules":[{"when":{}}]}"#,
         r#"{"rules":[{"class":"A"}]}"#,
         r#"{"rules":[{"class":""}]}"#,
@@ -85,4 +86,26 @@ fn configs_that_do_not_fit_are_refused() {
 fn the_schema_is_json() {
     let schema: serde_json::Value = serde_json::from_str(RetentionSchedule::schema().unwrap()).unwrap();
     assert_eq!(schema["additionalProperties"], false);
+}
+
+#[test]
+fn a_subject_is_what_the_event_says_at_its_path() {
+    let config = r#"{"rules":[{"class":"b","subject":"user.uid","closes":"a","when":{"class_uid":[1]}},{"class":"a","subject":"user.uid"}]}"#;
+    let schedule = RetentionSchedule::configure(config).unwrap();
+    let event = |class_uid, uid| {
+        vec![
+            Attribute { path: "class_uid".to_owned(), value: Value::Integer(class_uid) },
+            Attribute { path: "user.uid".to_owned(), value: uid },
+        ]
+    };
+    let decide = |class_uid, uid| {
+        let Decision { class, subject, closes, .. } = schedule.decide(&event(class_uid, uid));
+        (class, subject, closes)
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(decide(1, Value::Text("e-17".to_owned())), ("b".to_owned(), text("e-17"), text("a")));
+    assert_eq!(decide(2, Value::Integer(17)), ("a".to_owned(), text("17"), None));
+    for nobody in [Value::Text(String::new()), Value::Text("x".repeat(2_000)), Value::Null] {
+        assert_eq!(decide(2, nobody).1, None);
+    }
 }

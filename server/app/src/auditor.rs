@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cairnlog_ledger::Log;
+use cairnlog_ledger::{Checked, LedgerError, Log};
 use cairnlog_tlog::check::{Check, Damage, Step, Verdict};
 use tokio::task::JoinHandle;
 
@@ -49,6 +49,20 @@ impl Findings {
     fn set_unread(&self, log: &str, is_unread: bool) -> bool {
         let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
         if is_unread { unread.insert(log.to_owned()) } else { unread.remove(log) }
+    }
+
+    /// Takes note of why a pass over the log's records ended early, and logs what is new.
+    fn note_records(&self, log: &str, error: &LedgerError) {
+        if let LedgerError::Damaged(words) = error {
+            failures(log).increment(1);
+            tracing::error!(log, "a record is damaged: {words}");
+            self.add(log.to_owned(), words.clone());
+            return;
+        }
+        errors(log).increment(1);
+        if self.set_unread(log, true) {
+            tracing::error!(log, "the audit could not read on: {error}");
+        }
     }
 
     /// Takes note of how a pass over the log ended, and logs what is new.
@@ -123,6 +137,11 @@ async fn audit(app: &App, log: &Log, name: &str) {
     failures(name).increment(0);
     errors(name).increment(0);
     let outcome = pass(log, name).await;
+    if outcome.is_ok()
+        && let Err(error) = records(log, name).await
+    {
+        return app.findings.note_records(name, &error);
+    }
     if outcome.is_ok() {
         gauge("cairnlog_audit_last_full_pass_seconds", name, app.now().as_second().unsigned_abs());
     }
@@ -140,6 +159,18 @@ async fn pass(log: &Log, name: &str) -> Result<(), Damage> {
         size = now;
     }
     check.finish()
+}
+
+/// Opens every entry of a log of records: each says what it commits to, or was erased.
+async fn records(log: &Log, name: &str) -> Result<(), LedgerError> {
+    let mut next = Some(0).filter(|_| log.require_records().is_ok());
+    while let Some(from) = next {
+        let Checked { next: behind, bytes } = log.check_records(from).await?;
+        gauge("cairnlog_audit_records_position", name, from);
+        tokio::time::sleep(pause(Step { bytes }, false)).await;
+        next = behind;
+    }
+    Ok(())
 }
 
 /// How long to wait after a step: so that the audit reads no faster than its rate, and less while the log is written to.

@@ -158,6 +158,8 @@ fn draft(n: u32) -> Draft {
         raw_salt: Some([4; 32]),
         retention: Some(Retention { chosen: Some(chosen), class: Class::default_of_log() }),
         quarantined: None,
+        subject: None,
+        closes: None,
     }
 }
 

@@ -4,10 +4,10 @@ use cairnlog_verify::event::Attribute;
 use cairnlog_verify::value::Value;
 use jiff::Timestamp;
 use jiff::civil;
-use jiff::tz::TimeZone;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{BASIS_BYTES_MAX, QUARANTINE_DAYS, RETENTION_DAYS_MAX};
+use crate::limits::{BASIS_BYTES_MAX, QUARANTINE_DAYS, RETENTION_DAYS_MAX, ZONE_BYTES_MAX};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -22,6 +22,10 @@ pub struct Class {
     /// Days after which a record is erased; kept for good if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maximum_days: Option<u32>,
+    /// Where the calendar year ends, for [`Trigger::EndOfYear`]: a name of the IANA time zone database such as
+    /// `Europe/Berlin`; UTC where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
     /// The rule that this follows: `CNIL 2021-122`.
     pub basis: String,
 }
@@ -32,7 +36,7 @@ pub struct Class {
 pub enum Trigger {
     /// From receipt.
     Received,
-    /// From the end of the calendar year of receipt, in UTC.
+    /// From the end of the calendar year of receipt, in the class's zone.
     EndOfYear,
     /// From an event that closes the matter. Until then nothing is due.
     Closed,
@@ -48,6 +52,11 @@ pub enum ClassError {
     /// Records would have to be kept and erased.
     #[error("maximum_days is below minimum_days")]
     Contradiction,
+    /// A zone that is none, or where no year ends.
+    #[error(
+        "zone is a name of the IANA time zone database, such as Europe/Berlin, and only for the trigger end-of-year"
+    )]
+    Zone,
     /// No words, or more than [`BASIS_BYTES_MAX`] bytes of them, or control characters.
     #[error("basis is not a line of 1 to {BASIS_BYTES_MAX} bytes")]
     Basis,
@@ -79,6 +88,7 @@ impl Class {
             trigger: Trigger::Received,
             minimum_days: 180,
             maximum_days: Some(365),
+            zone: None,
             basis: "CNIL 2021-122".to_owned(),
         }
     }
@@ -94,6 +104,13 @@ impl Class {
         }
         if self.maximum_days.is_some_and(|maximum| maximum < self.minimum_days) {
             return Err(ClassError::Contradiction);
+        }
+        if let Some(zone) = &self.zone
+            && (self.trigger != Trigger::EndOfYear
+                || zone.len() > ZONE_BYTES_MAX
+                || time_zone(Some(zone)).is_none())
+        {
+            return Err(ClassError::Zone);
         }
         let is_line = !self.basis.trim().is_empty() && !self.basis.contains(char::is_control);
         if is_line && self.basis.len() <= BASIS_BYTES_MAX { Ok(()) } else { Err(ClassError::Basis) }
@@ -121,7 +138,7 @@ impl Class {
     fn after(&self, days: u32, received_ms: u64, closed_ms: Option<u64>) -> Option<u64> {
         let trigger_ms = match self.trigger {
             Trigger::Received => received_ms,
-            Trigger::EndOfYear => end_of_year_ms(received_ms)?,
+            Trigger::EndOfYear => end_of_year_ms(received_ms, self.zone.as_deref())?,
             Trigger::Closed => closed_ms?,
         };
         trigger_ms.checked_add(u64::from(days) * DAY_MS)
@@ -133,14 +150,19 @@ impl Retention {
     #[must_use]
     pub fn of_quarantine() -> Self {
         let basis = "quarantine".to_owned();
-        let class =
-            Class { trigger: Trigger::Received, minimum_days: 0, maximum_days: Some(QUARANTINE_DAYS), basis };
+        let class = Class {
+            trigger: Trigger::Received,
+            minimum_days: 0,
+            maximum_days: Some(QUARANTINE_DAYS),
+            zone: None,
+            basis,
+        };
         Self { chosen: None, class }
     }
 
     /// The server's own attributes, in the order of their paths.
     pub(crate) fn attributes(&self) -> impl Iterator<Item = Attribute> {
-        let Class { trigger, minimum_days, maximum_days, basis } = &self.class;
+        let Class { trigger, minimum_days, maximum_days, zone, basis } = &self.class;
         let text = |text: &str| Value::Text(text.to_owned());
         let days = |days: u32| Value::Integer(i64::from(days));
         [
@@ -150,6 +172,7 @@ impl Retention {
             ("$retention.minimum_days", Some(days(*minimum_days))),
             ("$retention.rule", self.chosen.as_ref().map(|chosen| text(&chosen.rule))),
             ("$retention.trigger", Some(text(trigger.as_str()))),
+            ("$retention.zone", zone.as_deref().map(text)),
         ]
         .into_iter()
         .filter_map(|(path, value)| Some(Attribute { path: path.to_owned(), value: value? }))
@@ -168,11 +191,16 @@ impl Trigger {
     }
 }
 
-/// The last millisecond of the calendar year, in UTC, that the time lies in.
-fn end_of_year_ms(ms: u64) -> Option<u64> {
-    let year = Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()?.to_zoned(TimeZone::UTC).year();
-    let last =
-        civil::Date::new(year, 12, 31).ok()?.at(23, 59, 59, 999_000_000).to_zoned(TimeZone::UTC).ok()?;
+/// The zone of this name, from the database that is built in: the same class means the same days on every machine.
+fn time_zone(name: Option<&str>) -> Option<TimeZone> {
+    name.map_or(Some(TimeZone::UTC), |name| TimeZoneDatabase::bundled().get(name).ok())
+}
+
+/// The last millisecond of the calendar year, in the zone of this name, that the time lies in.
+fn end_of_year_ms(ms: u64, zone: Option<&str>) -> Option<u64> {
+    let zone = time_zone(zone)?;
+    let year = Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()?.to_zoned(zone.clone()).year();
+    let last = civil::Date::new(year, 12, 31).ok()?.at(23, 59, 59, 999_000_000).to_zoned(zone).ok()?;
     u64::try_from(last.timestamp().as_millisecond()).ok()
 }
 
@@ -187,7 +215,7 @@ mod tests {
     }
 
     fn class(trigger: Trigger, minimum_days: u32, maximum_days: Option<u32>) -> Class {
-        Class { trigger, minimum_days, maximum_days, basis: "a rule".to_owned() }
+        Class { trigger, minimum_days, maximum_days, zone: None, basis: "a rule".to_owned() }
     }
 
     #[test]
@@ -235,6 +263,27 @@ mod tests {
         for trigger in [Trigger::Received, Trigger::EndOfYear] {
             assert_eq!(class(trigger, 0, Some(1)).maximum_until_ms(u64::MAX, None), None);
         }
+    }
+
+    #[test]
+    fn a_year_ends_where_the_class_says() {
+        let of_zone =
+            |zone: &str| Class { zone: Some(zone.to_owned()), ..class(Trigger::EndOfYear, 0, Some(1)) };
+        // Already the next year in Berlin, and still the one before in New York.
+        for (zone, received, ends) in [
+            ("Europe/Berlin", "2026-12-31T23:30:00Z", "2028-01-01T22:59:59.999Z"),
+            ("UTC", "2026-12-31T23:30:00Z", "2027-01-01T23:59:59.999Z"),
+            ("America/New_York", "2027-01-01T04:30:00Z", "2027-01-02T04:59:59.999Z"),
+        ] {
+            let class = of_zone(zone);
+            assert_eq!(class.check(), Ok(()));
+            assert_eq!(class.maximum_until_ms(ms(received), None), Some(ms(ends)), "{zone}");
+        }
+        for zone in ["", "Mars/Olympus", "../../etc/passwd"] {
+            assert_eq!(of_zone(zone).check(), Err(ClassError::Zone), "{zone}");
+        }
+        let received = Class { trigger: Trigger::Received, ..of_zone("UTC") };
+        assert_eq!(received.check(), Err(ClassError::Zone));
     }
 
     #[test]

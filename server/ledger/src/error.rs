@@ -53,6 +53,9 @@ pub enum LedgerError {
     /// The pipeline was interrupted by the time backstop, not by the record's own cost; nothing was kept.
     #[error("the pipeline was interrupted because the server is overloaded; nothing was kept, try again")]
     Interrupted,
+    /// An entry neither opens to what it commits to nor was erased: an alarm for the operator.
+    #[error("{0}")]
+    Damaged(String),
     /// Something that must be there is damaged or can't be read. The words are for the operator.
     #[error("{0}")]
     Internal(String),

@@ -72,6 +72,12 @@ pub const EXPIRY_ROWS_TRIED: usize = 16_384;
 /// Rows of `keys` read at once while looking for what the pages wrap that are to be destroyed.
 pub const KEY_ROWS_READ: usize = 8_192;
 
+/// Entries that one step of the full pass over a log's records opens.
+pub const CHECKED_AT_ONCE: u64 = 128;
+
+/// Closings carried out, one after the other, before it is looked for more.
+pub const CLOSINGS_READ: usize = 256;
+
 /// Record keys wrapped anew in one commit.
 pub const REWRAPPED_AT_ONCE: usize = 1_024;
 
@@ -83,6 +89,9 @@ pub const LEASE_PAUSE: Duration = Duration::from_millis(10);
 
 /// How often a read is made anew that an erasure came between.
 pub const DISTURBED_READS_MAX: usize = 16;
+
+/// Bytes of the name of a class's time zone.
+pub const ZONE_BYTES_MAX: usize = 64;
 
 /// Days that a quarantined raw record is kept.
 pub const QUARANTINE_DAYS: u32 = 30;

@@ -422,6 +422,8 @@ pub(crate) fn draft(received_ms: u64, body: Body, attributes: Vec<Attribute>) ->
         raw_salt: None,
         retention: None,
         quarantined: None,
+        subject: None,
+        closes: None,
     }
 }
 

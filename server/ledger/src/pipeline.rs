@@ -15,6 +15,7 @@ use crate::error::LedgerError;
 use crate::payload::RedactionNote;
 use crate::redact::Redactor;
 use crate::stage as timing;
+use crate::worker::Matter;
 
 /// Why a record is quarantined whose class the log lacks; also the class that a retention plugin names when no
 /// rule of its fits, so no class can have this name.
@@ -58,6 +59,8 @@ pub(crate) struct Decided {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) notes: Vec<RedactionNote>,
     pub(crate) retention: Retention,
+    pub(crate) subject: Option<String>,
+    pub(crate) closes: Option<Matter>,
 }
 
 /// What the later stages share for one chunk.
@@ -171,6 +174,8 @@ struct Working {
     attributes: Vec<Attribute>,
     notes: Vec<RedactionNote>,
     retention: Option<Retention>,
+    subject: Option<String>,
+    closes: Option<Matter>,
 }
 
 /// The events of a chunk, and what already failed.
@@ -188,6 +193,8 @@ impl Chunk {
                 attributes: event.into_attributes(),
                 notes: Vec::new(),
                 retention: None,
+                subject: None,
+                closes: None,
             })
         });
         Self { events: owned.collect(), refused }
@@ -242,10 +249,16 @@ impl Chunk {
                     Refusal::new(NO_CLASS, format!("the log has no retention class {:?}", decision.class))
                 })?;
                 let chosen = Chosen { class: decision.class, rule: decision.rule };
-                Ok(Retention { chosen: Some(chosen), class: class.clone() })
+                let retention = Retention { chosen: Some(chosen), class: class.clone() };
+                // An event that names nobody closes nothing.
+                let closes = decision.closes.zip(decision.subject.clone());
+                Ok((retention, decision.subject, closes.map(|(class, subject)| Matter { class, subject })))
             });
             match chosen {
-                Ok(retention) => event.retention = Some(retention),
+                Ok((retention, subject, closes)) => {
+                    event.retention = Some(retention);
+                    (event.subject, event.closes) = (subject, closes);
+                }
                 Err(refusal) => self.refused[event.owner] = Some(step.refuse(refusal)?),
             }
         }
@@ -255,9 +268,9 @@ impl Chunk {
     fn into_results(self) -> Vec<Result<Vec<Decided>, Refusal>> {
         let mut results: Vec<Result<Vec<Decided>, Refusal>> =
             self.refused.into_iter().map(|refusal| refusal.map_or_else(|| Ok(Vec::new()), Err)).collect();
-        for Working { owner, attributes, notes, retention } in self.events {
+        for Working { owner, attributes, notes, retention, subject, closes } in self.events {
             if let (Ok(events), Some(retention)) = (&mut results[owner], retention) {
-                events.push(Decided { attributes, notes, retention });
+                events.push(Decided { attributes, notes, retention, subject, closes });
             }
         }
         results

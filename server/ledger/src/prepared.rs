@@ -42,6 +42,7 @@ struct OwnRows {
     payload: Vec<u8>,
     key: Vec<u8>,
     quarantine: Option<Vec<u8>>,
+    closing: Option<Vec<u8>>,
 }
 
 /// Writes rows once the submission's first index is known.
@@ -65,6 +66,7 @@ impl Prepared {
                 payload: sealed.payload_row,
                 key: sealed.key_row,
                 quarantine: sealed.quarantine_row,
+                closing: sealed.closing_row,
             });
         }
         let postings = shared.postings.into_iter().map(|(term, row)| (term, row.into_bytes())).collect();
@@ -111,7 +113,8 @@ impl Prepared {
     fn count_row_bytes(&self) -> usize {
         let own = self.own.iter().map(|rows| {
             let quarantine = rows.quarantine.as_ref().map_or(0, |row| INDEX_KEY_BYTES + row.len());
-            2 * INDEX_KEY_BYTES + rows.payload.len() + rows.key.len() + quarantine
+            let closing = rows.closing.as_ref().map_or(0, |row| INDEX_KEY_BYTES + 1 + row.len());
+            2 * INDEX_KEY_BYTES + rows.payload.len() + rows.key.len() + quarantine + closing
         });
         let postings = self.postings.iter().map(|(_, row)| POSTING_KEY_BYTES + row.len());
         let moments = self.moments.iter().map(|moment| TIME_KEY_BYTES + moment.row.len());
@@ -137,6 +140,9 @@ impl Submission for Prepared {
             batch.put(Family::Keys, layout::record_key_key(log, index), rows.key);
             if let Some(row) = rows.quarantine {
                 batch.put(Family::Quarantine, layout::quarantine_key(log, index), row);
+            }
+            if let Some(row) = rows.closing {
+                batch.put(Family::Erasures, layout::closing_key(log, index), row);
             }
         }
         for (term, row) in self.postings {

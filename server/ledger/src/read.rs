@@ -154,7 +154,7 @@ impl Log {
         for part in indices.chunks(PAYLOADS_READ) {
             for (index, rows) in part.iter().zip(self.some_rows(part).await?) {
                 let rows = rows.ok_or_else(|| damaged(*index, "a row of it is missing"))?;
-                bytes += rows.entry.len() + rows.payload.len() + rows.key.len();
+                bytes += rows.bytes();
                 all.push(rows);
             }
             if bytes >= ROWS_BYTES_MAX {
@@ -165,7 +165,7 @@ impl Log {
     }
 
     /// The rows of several entries, in their order; none where one of them is missing.
-    async fn some_rows(&self, indices: &[u64]) -> Result<Vec<Option<Rows>>, LedgerError> {
+    pub(crate) async fn some_rows(&self, indices: &[u64]) -> Result<Vec<Option<Rows>>, LedgerError> {
         let id = self.id();
         let rows = async |family, key: fn(u32, u64) -> Vec<u8>| {
             self.engine().multi_get(family, indices.iter().map(|index| key(id, *index)).collect()).await
@@ -189,6 +189,11 @@ impl Rows {
 
     pub(crate) fn index(&self) -> u64 {
         self.index
+    }
+
+    /// How many bytes they have.
+    pub(crate) fn bytes(&self) -> usize {
+        self.entry.len() + self.payload.len() + self.key.len()
     }
 }
 
@@ -348,6 +353,7 @@ pub(crate) fn retention_of(payload: &Payload) -> Option<Retention> {
             .find(|known| known.as_str() == trigger)?,
         minimum_days: days("$retention.minimum_days")?,
         maximum_days: days("$retention.maximum_days"),
+        zone: text("$retention.zone"),
         basis: text("$retention.basis")?,
     };
     let chosen = text("$retention.class").zip(text("$retention.rule"));
@@ -372,5 +378,5 @@ fn integer(payload: &Payload, path: &str) -> Option<i64> {
 
 /// A record that does not open to its entry: an alarm for the operator, with the index and no content.
 fn damaged(index: u64, what: impl std::fmt::Display) -> LedgerError {
-    LedgerError::Internal(format!("entry {index} does not open: {what}"))
+    LedgerError::Damaged(format!("entry {index} does not open: {what}"))
 }

@@ -19,6 +19,7 @@ pub(crate) mod due;
 pub(crate) mod erase;
 pub(crate) mod erased;
 pub(crate) mod held;
+pub(crate) mod months;
 pub(crate) mod request;
 pub(crate) mod rows;
 pub(crate) mod sweep;
@@ -77,7 +78,7 @@ impl Disturbance {
     pub(crate) fn explains(&mut self, error: &LedgerError, keeping: &Keeping) -> bool {
         let before = std::mem::replace(&mut self.changes, keeping.changes.load(Ordering::SeqCst));
         self.tries += 1;
-        matches!(error, LedgerError::Internal(_))
+        matches!(error, LedgerError::Internal(_) | LedgerError::Damaged(_))
             && before != self.changes
             && self.tries <= DISTURBED_READS_MAX
     }

@@ -71,7 +71,7 @@ impl RetentionSaid<'_> {
     /// The attributes.
     #[must_use]
     pub fn attributes(&self) -> Vec<Attribute> {
-        let Class { trigger, minimum_days, maximum_days, basis } = self.class;
+        let Class { trigger, minimum_days, maximum_days, zone, basis } = self.class;
         let maximum = maximum_days.map(|days| integer("retention.maximum_days", i64::from(days)));
         let before = [
             text("retention.basis", basis),
@@ -82,7 +82,8 @@ impl RetentionSaid<'_> {
             integer("retention.minimum_days", i64::from(*minimum_days)),
             text("retention.trigger", trigger.as_str()),
         ];
-        before.into_iter().chain(maximum).chain(after).collect()
+        let zone = zone.as_deref().map(|zone| text("retention.zone", zone));
+        before.into_iter().chain(maximum).chain(after).chain(zone).collect()
     }
 }
 

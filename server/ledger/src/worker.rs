@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use cairnlog_store::secrets::{Lease, LogKeys, Month, Places, SecretsError};
+use cairnlog_store::secrets::{Lease, LogKeys, Month, Places, SecretKey, SecretsError};
 use cairnlog_verify::Hash;
 use cairnlog_verify::entry::{Body, Digest, Entry, hour};
 use cairnlog_verify::event::Attribute;
@@ -15,7 +15,7 @@ use cairnlog_verify::tree::leaf_hash;
 use cairnlog_verify::value::Value;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::class::Retention;
+use crate::class::{Retention, Trigger};
 use crate::frame::FrameError;
 use crate::handles::Random;
 use crate::index::{Field, Term, Tokens};
@@ -47,6 +47,21 @@ pub struct Draft {
     pub retention: Option<Retention>,
     /// The raw record of a quarantine entry.
     pub quarantined: Option<Quarantined>,
+    /// Whose record it is, where its class waits for an event that closes it. Kept as a blind token only.
+    pub subject: Option<String>,
+    /// What it closes.
+    pub closes: Option<Matter>,
+}
+
+/// Whose records of which class belong together until an event closes them.
+///
+/// It has no `Debug`: a subject is a person.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Matter {
+    /// The retention class.
+    pub class: String,
+    /// The person.
+    pub subject: String,
 }
 
 /// An entry that is ready for the sequencer.
@@ -68,6 +83,8 @@ pub struct Sealed {
     pub event_ms: Option<i64>,
     /// The day on which it is to be erased, in days since 1970.
     pub expiry_day: Option<u32>,
+    /// The row of what the event closes.
+    pub closing_row: Option<Vec<u8>>,
     /// Keeps the page that wraps its key from being destroyed before its rows are written.
     pub lease: Option<Lease>,
 }
@@ -92,7 +109,19 @@ pub struct Sealer {
     random: Arc<dyn Random>,
 }
 
+impl Matter {
+    /// What it is found by. A class's name has no zero byte, so this is unambiguous.
+    fn name(&self) -> String {
+        format!("{}\0{}", self.class, self.subject)
+    }
+}
+
 impl Draft {
+    /// From when the days of its class count.
+    fn trigger(&self) -> Trigger {
+        self.retention.as_ref().map_or(Trigger::Received, |retention| retention.class.trigger)
+    }
+
     /// Whether the payload keeps the salt of the raw commitment: only if the raw record gave this one event and nothing
     /// was taken from it. Else whoever holds the salt could confirm a guess of what was taken.
     #[must_use]
@@ -135,12 +164,32 @@ impl Sealer {
                 {
                     let term = tokens.of(draft.received_ms)?.term(Field::Retention, &chosen.class);
                     terms.push(term);
+                    if let (Some(subject), Trigger::Closed) = (&draft.subject, draft.trigger()) {
+                        let matter = Matter { class: chosen.class.clone(), subject: subject.clone() };
+                        terms.push(tokens.of(draft.received_ms)?.term(Field::Subject, &matter.name()));
+                    }
                 }
+                let closing_row = draft
+                    .closes
+                    .as_ref()
+                    .map(|matter| self.closing_row(matter, draft.received_ms))
+                    .transpose()?;
                 let (page, lease) = pages.next();
                 let sealed = seal(&self.origin, &record_key(key), page, terms, draft);
-                Ok(sealed.map(|sealed| Sealed { lease: Some(lease.clone()), ..sealed }))
+                Ok(sealed.map(|sealed| Sealed { closing_row, lease: Some(lease.clone()), ..sealed }))
             })
             .collect()
+    }
+
+    /// `u64be milliseconds || tokens`: one token for each month of receipt that may have records of the matter.
+    fn closing_row(&self, matter: &Matter, received_ms: u64) -> Result<Vec<u8>, SecretsError> {
+        // So that this month's is among them.
+        self.keys.index_key(Month::of(received_ms))?;
+        let keys =
+            self.keys.index_months().into_iter().filter_map(|month| self.keys.existing_index_key(month));
+        let token = |key: SecretKey| Tokens::new(key.as_bytes()).term(Field::Subject, &matter.name()).token;
+        let tokens = keys.flat_map(|key| token(key).0);
+        Ok(received_ms.to_be_bytes().into_iter().chain(tokens).collect())
     }
 }
 
@@ -188,6 +237,7 @@ pub fn seal(
         terms: payload.rows,
         event_ms,
         expiry_day,
+        closing_row: None,
         lease: None,
     })
 }

@@ -39,6 +39,8 @@ fn quarantine() -> Draft {
         raw_salt: None,
         retention: Some(Retention::of_quarantine()),
         quarantined: Some(Quarantined { salt: RAW_SALT, input: raw_input().encode() }),
+        subject: None,
+        closes: None,
     }
 }
 

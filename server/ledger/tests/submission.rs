@@ -73,6 +73,8 @@ fn quarantine() -> Draft {
         raw_salt: None,
         retention: Some(cairnlog_ledger::class::Retention::of_quarantine()),
         quarantined: Some(Quarantined { salt: RAW_SALT, input: raw_input().encode() }),
+        subject: None,
+        closes: None,
     }
 }
 
@@ -158,6 +160,7 @@ fn terms_are_made_of_what_is_kept_under_the_key_of_the_month() {
             tokens.term(Field::Action, "Logon"),
             tokens.term(Field::Class, "3002"),
             tokens.term(Field::Status, "1"),
+            tokens.term(Field::Retention, "default"),
         ];
         expected.sort_unstable();
         assert_eq!(sealed.terms, expected);

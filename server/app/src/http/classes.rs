@@ -22,6 +22,9 @@ pub(crate) struct ClassBody {
     minimum_days: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     maximum_days: Option<u32>,
+    /// With `end-of-year`: where the year ends, such as `Europe/Berlin`; UTC if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    zone: Option<String>,
     /// The rule of law or policy behind it.
     basis: String,
 }
@@ -32,7 +35,7 @@ pub(crate) struct ClassBody {
 pub(crate) enum TriggerName {
     /// When the server received the record.
     Received,
-    /// The end of the calendar year (UTC) in which it did.
+    /// The end of the calendar year, in the class's zone, in which it did.
     EndOfYear,
     /// When an event closes the subject's records.
     Closed,
@@ -53,7 +56,8 @@ impl From<ClassBody> for Class {
             TriggerName::EndOfYear => Trigger::EndOfYear,
             TriggerName::Closed => Trigger::Closed,
         };
-        Self { trigger, minimum_days: body.minimum_days, maximum_days: body.maximum_days, basis: body.basis }
+        let ClassBody { minimum_days, maximum_days, zone, basis, .. } = body;
+        Self { trigger, minimum_days, maximum_days, zone, basis }
     }
 }
 
@@ -64,8 +68,8 @@ impl ClassView {
             Trigger::EndOfYear => TriggerName::EndOfYear,
             Trigger::Closed => TriggerName::Closed,
         };
-        let Class { minimum_days, maximum_days, basis, .. } = class;
-        Self { class: name, body: ClassBody { trigger, minimum_days, maximum_days, basis } }
+        let Class { minimum_days, maximum_days, zone, basis, .. } = class;
+        Self { class: name, body: ClassBody { trigger, minimum_days, maximum_days, zone, basis } }
     }
 }
 

@@ -171,6 +171,8 @@ impl Request {
                 raw_salt: Some(salt),
                 retention: Some(record.retention),
                 quarantined: None,
+                subject: record.subject,
+                closes: record.closes,
             });
         }
         Plan::Logged { body, parts, sighting }
@@ -194,6 +196,8 @@ impl Request {
             raw_salt: None,
             retention: Some(Retention::of_quarantine()),
             quarantined: Some(Quarantined { salt, input: raw.encode() }),
+            subject: None,
+            closes: None,
         }
     }
 

@@ -53,6 +53,7 @@ impl Log {
             done.delete(Family::Erasures, layout::page_to_destroy_key(self.id(), *page));
         }
         self.shared().commit(done).await?;
+        self.forget_months().await?;
         Ok(pages.len())
     }
 

@@ -67,6 +67,7 @@ impl Log {
     ) -> Result<Requested, LedgerError> {
         self.require_records()?;
         check_reason(reason)?;
+        self.carry_out_closings().await?;
         let mut id = [0; 8];
         self.shared().random.fill(&mut id);
         let id = format!("{:016x}", u64::from_be_bytes(id));

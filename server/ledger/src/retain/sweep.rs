@@ -80,6 +80,7 @@ impl Log {
 
     async fn walk_due(&self, at_ms: u64, by: &str, is_dry: bool) -> Result<Sweep, LedgerError> {
         self.require_records()?;
+        self.carry_out_closings().await?;
         let why = Why::Due { at_ms, by: by.to_owned() };
         let mut sweep = Sweep::default();
         let mut scan = Scan {

@@ -105,5 +105,7 @@ pub(crate) fn record() -> Draft {
         raw_salt: Some(RAW_SALT),
         retention: Some(retention()),
         quarantined: None,
+        subject: None,
+        closes: None,
     }
 }

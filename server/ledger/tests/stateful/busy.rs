@@ -31,6 +31,7 @@ fn shut(number: i64, terms: Vec<Term>) -> Sealed {
         // Over the whole hour, many at the same moment, in no order.
         event_ms: Some(BUSY_MS + number * 7_919 % HOUR_MS / 100 * 100),
         expiry_day: None,
+        closing_row: None,
         lease: None,
     }
 }

@@ -128,6 +128,7 @@ async fn a_new_class_rule_counts_for_what_comes_after_it() {
     let first = world.send(&records(0..1)).await.unwrap().first_index.unwrap();
     let class = cairnlog_ledger::Class {
         maximum_days: Some(900),
+        zone: None,
         basis: "a new rule".to_owned(),
         ..world.log().class("default").unwrap()
     };

@@ -3,20 +3,28 @@
 use std::collections::BTreeSet;
 
 use cairnlog_ledger::limits::ERASED_AT_ONCE;
-use cairnlog_ledger::{Class, LedgerError, Order, Refusal, Refused, Search, Swept, Target, Trigger};
+use cairnlog_ledger::{
+    Class, LedgerError, Order, Refusal, Refused, Search, SourceSpec, Swept, Target, Trigger,
+};
 use cairnlog_store::secrets::LogKeys;
 use cairnlog_store::{Family, layout};
 use cairnlog_verify::entry::{Body, Entry, Erased};
+use serde_json::json;
 
-use super::world::{DAY_MS, MORNING_MS, World, open_everything, record, records};
+use super::world::{DAY_MS, MORNING_MS, World, open_everything, plain, record, records, stage};
 
 const TIME: &str = "2026-11-23T08:59:58Z";
 
 /// With the class `default` of no minimum and this maximum.
 async fn world(maximum_days: Option<u32>) -> World {
     let world = World::new().await;
-    let class =
-        Class { trigger: Trigger::Received, minimum_days: 0, maximum_days, basis: "a rule".to_owned() };
+    let class = Class {
+        trigger: Trigger::Received,
+        minimum_days: 0,
+        maximum_days,
+        zone: None,
+        basis: "a rule".to_owned(),
+    };
     world.log().put_class("default", class, "compliance").await.unwrap();
     world.ledger().open_control().await.unwrap();
     world
@@ -221,8 +229,13 @@ async fn a_minimum_stands_as_it_was_when_the_record_came() {
     world.ledger().open_control().await.unwrap();
     let log = world.log();
     let index = world.send(&records(0..1)).await.unwrap().results[0].index.unwrap();
-    let shorter =
-        Class { trigger: Trigger::Received, minimum_days: 0, maximum_days: Some(1), basis: "b".to_owned() };
+    let shorter = Class {
+        trigger: Trigger::Received,
+        minimum_days: 0,
+        maximum_days: Some(1),
+        zone: None,
+        basis: "b".to_owned(),
+    };
     log.put_class("default", shorter, "compliance").await.unwrap();
     let refused = log.erase_on_request(&Target::Index(index), "asked", "dpo", None).await;
     assert!(matches!(refused, Err(LedgerError::Minimum(Some(until))) if until == MORNING_MS + 180 * DAY_MS));
@@ -286,4 +299,134 @@ async fn a_large_sweep_takes_several_commits() {
     assert_eq!(world.size(), before + 2);
     world.log().destroy_pages().await.unwrap();
     assert_eq!(found(&world, &Search::default()).await, Vec::<u64>::new());
+}
+
+/// The source `aws` whose records wait in the class `employment` until a record of the action `Leave` closes them.
+async fn employed() -> World {
+    let world = World::new().await;
+    world.ledger().open_control().await.unwrap();
+    let class = Class {
+        trigger: Trigger::Closed,
+        minimum_days: 10,
+        maximum_days: Some(20),
+        zone: None,
+        basis: "a rule".to_owned(),
+    };
+    world.log().put_class("employment", class, "compliance").await.unwrap();
+    let rules = json!({"rules": [
+        {"class": "default", "closes": "employment", "subject": "actor.user.name", "when": {"api.operation": ["Leave"]}},
+        {"class": "employment", "subject": "actor.user.name"},
+    ]});
+    let spec = SourceSpec { retention: stage("retention-schedule", Some(rules)), ..plain("aws-cloudtrail") };
+    world.log().put_source("aws", spec).await.unwrap();
+    world
+}
+
+fn leaves(id: &str, user: &str) -> String {
+    record(id, user, TIME).replace("DescribeInstances", "Leave")
+}
+
+#[tokio::test]
+async fn an_event_closes_what_came_before_it_of_the_same_person() {
+    let mut world = employed().await;
+    let before = [record("a", "ann", TIME), record("b", "bob", TIME)];
+    let sent = world.send(&before).await.unwrap();
+    let (ann, bob) = (sent.results[0].index.unwrap(), sent.results[1].index.unwrap());
+    let log = world.log();
+    let waits = log.erase_on_request(&Target::Index(ann), "asked", "dpo", None).await;
+    assert!(matches!(waits, Err(LedgerError::Minimum(None))));
+    assert_eq!(log.record(ann).await.unwrap().retention.unwrap().maximum_until_ms, None);
+
+    // Another month, whose tokens are others.
+    let closed_ms = MORNING_MS + 40 * DAY_MS;
+    world.clock.set(closed_ms);
+    world.send(&[leaves("c", "ann")]).await.unwrap();
+    world.clock.set(closed_ms + DAY_MS);
+    let later = world.send(&[record("d", "ann", TIME)]).await.unwrap().results[0].index.unwrap();
+    drop(log);
+    world.reopen().await;
+    let log = world.log();
+    let waits = log.erase_on_request(&Target::Index(ann), "asked", "dpo", None).await;
+    assert!(matches!(waits, Err(LedgerError::Minimum(Some(until))) if until == closed_ms + 10 * DAY_MS));
+    assert_eq!(
+        log.record(ann).await.unwrap().retention.unwrap().maximum_until_ms,
+        Some(closed_ms + 20 * DAY_MS)
+    );
+    for index in [bob, later] {
+        assert_eq!(log.record(index).await.unwrap().retention.unwrap().maximum_until_ms, None);
+    }
+    // A second closing does not put off what the first has closed, and closes what came between.
+    world.send(&[leaves("e", "ann")]).await.unwrap();
+    world.clock.set(closed_ms + 20 * DAY_MS);
+    assert_eq!(log.sweep("schedule").await.unwrap().total(), Swept { due: 1, erased: 1, held: 0 });
+    assert!(is_erased(&world, ann).await && !is_erased(&world, later).await);
+    world.clock.set(closed_ms + 21 * DAY_MS);
+    assert_eq!(log.sweep("schedule").await.unwrap().total(), Swept { due: 1, erased: 1, held: 0 });
+    assert!(is_erased(&world, later).await && !is_erased(&world, bob).await);
+    assert_eq!(
+        count(&world, Family::Erasures).await,
+        2 + 1,
+        "two stretches that were erased, a page to destroy"
+    );
+}
+
+#[tokio::test]
+async fn the_index_key_of_a_month_dies_with_its_last_record() {
+    let world = world(Some(40)).await;
+    world.send(&records(0..3)).await.unwrap();
+    world.clock.set(MORNING_MS + 35 * DAY_MS);
+    let kept = world.send(&records(3..4)).await.unwrap().results[0].index.unwrap();
+    let months = || {
+        let keys = LogKeys::open(&world.dir.path().join("keys/hr"), "log.example/logs/hr").unwrap();
+        keys.index_months().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(months(), ["2026-11", "2026-12"]);
+    world.clock.set(MORNING_MS + 39 * DAY_MS);
+    world.log().sweep("schedule").await.unwrap();
+    world.log().destroy_pages().await.unwrap();
+    assert_eq!(months(), ["2026-11", "2026-12"], "nothing was due yet");
+    world.clock.set(MORNING_MS + 41 * DAY_MS);
+    world.log().sweep("schedule").await.unwrap();
+    world.log().destroy_pages().await.unwrap();
+    assert_eq!(months(), ["2026-12"]);
+    assert_eq!(found(&world, &by("user-3")).await, [kept]);
+}
+
+#[tokio::test]
+async fn the_full_pass_finds_what_is_missing_and_takes_what_was_erased_for_that() {
+    let world = world(Some(10)).await;
+    world.send(&records(0..300)).await.unwrap();
+    let log = world.log();
+    let pass = async || {
+        let mut next = Some(0);
+        while let Some(from) = next {
+            next = log.check_records(from).await?.next;
+        }
+        Ok::<_, LedgerError>(())
+    };
+    pass().await.unwrap();
+    world.clock.set(MORNING_MS + 11 * DAY_MS);
+    log.sweep("schedule").await.unwrap();
+    log.destroy_pages().await.unwrap();
+    pass().await.unwrap();
+    let last = world.send(&records(400..401)).await.unwrap().results[0].index.unwrap();
+    for family in [Family::Payloads, Family::Keys] {
+        let key = layout::payload_key(1, last);
+        let row = world.row(family, &key).await.unwrap();
+        world.put(family, &key, None).await;
+        assert!(
+            matches!(pass().await, Err(LedgerError::Damaged(words)) if words.contains(&last.to_string()))
+        );
+        world.put(family, &key, Some(&row)).await;
+        pass().await.unwrap();
+    }
+    // A row that claims an erasure which no entry says.
+    let key = layout::erased_key(1, last);
+    let mut row = (last + 1).to_be_bytes().to_vec();
+    row.push(0);
+    row.extend(0_u64.to_be_bytes());
+    world.put(Family::Erasures, &key, Some(&row)).await;
+    world.put(Family::Payloads, &layout::payload_key(1, last), None).await;
+    assert!(pass().await.is_err());
+    assert!(matches!(log.record(last).await, Err(LedgerError::Internal(_))));
 }

@@ -15,7 +15,7 @@ use cairnlog_store::datadir::DataDir;
 use cairnlog_store::faulty::FaultyEngine;
 use cairnlog_store::kept::KeptHeads;
 use cairnlog_store::memory::MemoryEngine;
-use cairnlog_store::{Engine, Family, Scan};
+use cairnlog_store::{Batch, Engine, Family, Scan};
 use cairnlog_tlog::SharedWriter;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
@@ -199,6 +199,17 @@ impl World {
     /// All rows of a family.
     pub(crate) async fn rows(&self, family: Family) -> Vec<(Vec<u8>, Vec<u8>)> {
         self.engine.scan(Scan::prefix(family, Vec::new(), 10_000)).await.unwrap()
+    }
+
+    /// Changes a row behind the ledger's back.
+    pub(crate) async fn put(&self, family: Family, key: &[u8], value: Option<&[u8]>) {
+        let writer = self.engine.claim().await.unwrap();
+        let mut batch = Batch::new();
+        match value {
+            Some(value) => batch.put(family, key, value),
+            None => batch.delete(family, key),
+        }
+        self.engine.commit(&writer, batch).await.unwrap();
     }
 
     pub(crate) async fn row(&self, family: Family, key: &[u8]) -> Option<Vec<u8>> {
