@@ -11,15 +11,15 @@
 mod filters;
 mod page;
 mod walk;
-mod wanted;
+pub(crate) mod wanted;
 
 use std::sync::Arc;
 
 use crate::error::LedgerError;
-use crate::index::{Field, fold, values};
+use crate::index::Field;
 use crate::limits::{POSTINGS_HELD_MAX, POSTINGS_TRIED, RECORDS_TRIED, RECORDS_WALKED_MAX};
 use crate::log::Log;
-use crate::read::{Opened, Record};
+use crate::read::Record;
 use filters::Filters;
 use page::Page;
 use walk::Walk;
@@ -103,16 +103,6 @@ impl Search {
             (Field::Ip, &self.ip),
         ];
         all.into_iter().filter_map(|(field, value)| Some((field, value.as_deref()?)))
-    }
-
-    /// Whether an opened record has what is looked for.
-    pub(crate) fn matches(&self, opened: &Opened) -> bool {
-        let source = opened.source();
-        self.filters().all(|(field, wanted)| {
-            let wanted = fold(wanted);
-            values(source, &opened.payload.attributes)
-                .any(|(of, value)| of == field && fold(&value) == wanted)
-        })
     }
 }
 

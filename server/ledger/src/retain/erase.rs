@@ -11,7 +11,7 @@ use cairnlog_verify::value::Value;
 use jiff::Timestamp;
 
 use super::erased::{ERASED_ROW_BYTES, ErasedRow};
-use super::held::Hold;
+use super::held::Standing;
 use super::rows::{self, Going};
 use crate::class::{Class, Retention};
 use crate::control::Saying;
@@ -124,7 +124,7 @@ impl Log {
         debug_assert!(indices.len() <= ERASED_AT_ONCE, "more than one commit takes");
         let rows = self.rows_there(&indices).await?;
         let closed = self.closed_at(&rows.iter().map(Rows::index).collect::<Vec<_>>()).await?;
-        let (reader, holds, why) = (self.opener().clone(), self.keeping().holds(), why.clone());
+        let (reader, holds, why) = (self.opener().clone(), self.standing_holds(), why.clone());
         let now_ms = self.now_ms();
         let examined = off_thread(move || {
             let mut opening = reader.opening();
@@ -220,7 +220,7 @@ fn look_at(
     opened: &Opened,
     rows: &Rows,
     closed_ms: Option<u64>,
-    holds: &BTreeMap<u64, Arc<Hold>>,
+    holds: &[Standing],
     why: &Why,
     now_ms: u64,
 ) -> Examined {
@@ -229,7 +229,7 @@ fn look_at(
     let class = retention.as_ref().map(|retention| &retention.class);
     let minimum_until = class.and_then(|class| class.minimum_until_ms(received_ms, closed_ms));
     let maximum_until = class.and_then(|class| class.maximum_until_ms(received_ms, closed_ms));
-    let hold = holds.values().find(|hold| hold.covers(opened));
+    let hold = holds.iter().find(|hold| hold.covers(opened));
     let is_of_log = match (&opened.entry.body, why) {
         (Body::Record { .. } | Body::Quarantine { .. }, _) | (Body::Access, Why::Due { .. }) => false,
         // Who read what is not for anyone to ask away.
@@ -239,7 +239,7 @@ fn look_at(
     let verdict = match (why, hold) {
         _ if is_of_log => Verdict::Kept,
         (Why::Due { at_ms, .. }, _) if maximum_until.is_none_or(|until| until > *at_ms) => Verdict::NotDue,
-        (_, Some(hold)) => Verdict::Held(hold.id),
+        (_, Some(hold)) => Verdict::Held(hold.id()),
         (Why::Asked(_), None) if has_minimum && minimum_until.is_none_or(|until| until > now_ms) => {
             Verdict::Minimum(minimum_until)
         }

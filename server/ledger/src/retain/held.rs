@@ -18,6 +18,7 @@ use crate::log::Log;
 use crate::payload::Payload;
 use crate::read::Opened;
 use crate::search::Search;
+use crate::search::wanted::Wanted;
 
 /// A legal hold.
 ///
@@ -36,6 +37,32 @@ pub struct Hold {
     pub set_ms: u64,
     /// What it covers.
     pub query: Search,
+}
+
+/// A hold, with everything that may stand for what it looks for.
+pub(crate) struct Standing {
+    hold: Arc<Hold>,
+    wanted: Wanted,
+}
+
+impl Standing {
+    /// The hold's id.
+    pub(crate) fn id(&self) -> u64 {
+        self.hold.id
+    }
+
+    /// Whether it covers an entry. What a quarantined raw record says nobody knows, so every hold covers it that does not
+    /// ask for another source.
+    pub(crate) fn covers(&self, opened: &Opened) -> bool {
+        let query = &self.hold.query;
+        if let Body::Quarantine { source, .. } = &opened.entry.body {
+            return query.source.as_ref().is_none_or(|wanted| wanted == source);
+        }
+        let time_ms = opened.time_ms();
+        query.from_ms.is_none_or(|from| time_ms >= from)
+            && query.to_ms.is_none_or(|to| time_ms < to)
+            && self.wanted.matches(opened)
+    }
 }
 
 /// Bytes of the key and the value of a hold's row.
@@ -70,7 +97,14 @@ impl Log {
         let mut id = [0; 8];
         self.shared().random.fill(&mut id);
         let id = u64::from_be_bytes(id);
-        let hold = Hold { id, matter, reason, by: by.to_owned(), set_ms: self.now_ms(), query };
+        let hold = Hold {
+            id,
+            matter,
+            reason,
+            by: by.to_owned(),
+            set_ms: self.now_ms(),
+            query: plain_and_pseudonyms(query),
+        };
         let saying = hold.saying("set", by, &hold.reason);
         let key = layout::hold_key(self.id(), id);
         self.say(saying, HOLD_ROW_BYTES, move |said, batch| {
@@ -110,6 +144,13 @@ impl Log {
         self.keeping().holds().values().cloned().collect()
     }
 
+    /// The holds that stand, ready to be asked.
+    pub(crate) fn standing_holds(&self) -> Vec<Standing> {
+        let standing =
+            |hold: &Arc<Hold>| Standing { hold: Arc::clone(hold), wanted: Wanted::of(self, &hold.query) };
+        self.keeping().holds().values().map(standing).collect()
+    }
+
     /// Opens the entries of all holds that stand.
     pub(crate) async fn load_holds(&self) -> Result<(), LedgerError> {
         let scan = Scan::prefix(Family::Holds, layout::log_key(self.id()), HOLDS_MAX);
@@ -134,18 +175,6 @@ impl Hold {
     #[must_use]
     pub fn name(&self) -> String {
         format!("{:016x}", self.id)
-    }
-
-    /// Whether it covers an entry. What a quarantined raw record says nobody knows, so every hold covers it that does not
-    /// ask for another source.
-    pub(crate) fn covers(&self, opened: &Opened) -> bool {
-        if let Body::Quarantine { source, .. } = &opened.entry.body {
-            return self.query.source.as_ref().is_none_or(|wanted| wanted == source);
-        }
-        let time_ms = opened.time_ms();
-        self.query.from_ms.is_none_or(|from| time_ms >= from)
-            && self.query.to_ms.is_none_or(|to| time_ms < to)
-            && self.query.matches(opened)
     }
 
     fn saying(&self, what: &str, by: &str, reason: &str) -> Saying {
@@ -205,6 +234,12 @@ impl Hold {
             ..Search::default()
         };
         let set_ms = u64::try_from(opened.received_ms()).ok()?;
+        let query = plain_and_pseudonyms(query);
         Some(Self { id, matter: text("matter")?, reason: text("reason")?, by: text("by")?, set_ms, query })
     }
+}
+
+/// A hold covers a person also where a pseudonym stands for them. It lets nobody read, so nobody learns who that is.
+fn plain_and_pseudonyms(query: Search) -> Search {
+    Search { reidentify: true, ..query }
 }

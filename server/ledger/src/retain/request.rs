@@ -144,7 +144,7 @@ impl Log {
             return Err(LedgerError::BadRequest("a subject has at least one character".to_owned()));
         }
         let named = || Some(subject.to_owned());
-        let base = || Search { order: Order::Ascending, ..Search::default() };
+        let base = || Search { order: Order::Ascending, reidentify: true, ..Search::default() };
         let searches = [Search { actor: named(), ..base() }, Search { resource: named(), ..base() }];
         let mut indices = BTreeSet::new();
         for search in searches {

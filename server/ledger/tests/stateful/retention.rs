@@ -318,7 +318,7 @@ async fn employed() -> World {
         {"class": "employment", "subject": "actor.user.name"},
     ]});
     let spec = SourceSpec { retention: stage("retention-schedule", Some(rules)), ..plain("aws-cloudtrail") };
-    world.log().put_source("aws", spec).await.unwrap();
+    world.log().put_source("aws", spec, "op").await.unwrap();
     world
 }
 
@@ -429,4 +429,26 @@ async fn the_full_pass_finds_what_is_missing_and_takes_what_was_erased_for_that(
     world.put(Family::Payloads, &layout::payload_key(1, last), None).await;
     assert!(pass().await.is_err());
     assert!(matches!(log.record(last).await, Err(LedgerError::Internal(_))));
+}
+
+#[tokio::test]
+async fn a_person_is_held_and_erased_by_name_where_a_pseudonym_stands_for_it() {
+    let world = world(None).await;
+    world.upload("redact-fields").await;
+    let rules = json!({"rules": [{"path": "actor.user.name", "action": "pseudonymize", "entity": "USER"}]});
+    let spec = SourceSpec { redactors: vec![stage("redact-fields", Some(rules))], ..plain("aws-cloudtrail") };
+    world.log().put_source("aws", spec, "op").await.unwrap();
+    let sent = world.send(&[record("a", "ann", TIME), record("b", "bob", TIME)]).await.unwrap();
+    let (ann, bob) = (sent.results[0].index.unwrap(), sent.results[1].index.unwrap());
+    let log = world.log();
+    assert_eq!(found(&world, &by("ann")).await, Vec::<u64>::new(), "not without the grant");
+    let hold = log.hold("m".to_owned(), "r".to_owned(), by("ann"), "counsel").await.unwrap();
+    let refused =
+        log.erase_on_request(&Target::Subject("ann".to_owned()), "asked", "dpo", None).await.unwrap();
+    assert_eq!((refused.erased, refused.refused.len()), (0, 1));
+    log.release_hold(hold.id, "", "counsel").await.unwrap();
+    let erased =
+        log.erase_on_request(&Target::Subject("ann".to_owned()), "asked", "dpo", None).await.unwrap();
+    assert_eq!((erased.erased, erased.refused.len()), (1, 0));
+    assert!(is_erased(&world, ann).await && !is_erased(&world, bob).await);
 }
