@@ -263,6 +263,26 @@ impl Entry {
         }
     }
 
+    /// The source that it names.
+    #[must_use]
+    pub fn source(&self) -> Option<&str> {
+        match &self.body {
+            Body::Record { source, .. } | Body::Quarantine { source, .. } | Body::Tally { source } => {
+                Some(source)
+            }
+            _ => None,
+        }
+    }
+
+    /// The commitment to a raw record that it holds.
+    #[must_use]
+    pub fn raw(&self) -> Option<&Hash> {
+        match &self.body {
+            Body::Record { raw, .. } | Body::Quarantine { raw, .. } => Some(raw),
+            _ => None,
+        }
+    }
+
     /// Its kind as the entry spells it: `log`, `record`, `pipeline` …
     #[must_use]
     pub fn kind(&self) -> &'static str {

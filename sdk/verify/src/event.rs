@@ -9,7 +9,7 @@ mod shape;
 
 use std::fmt;
 
-use crate::path::{self, Elided, PathError, Segments};
+use crate::path::{self, Elided, PathError};
 use crate::value::{Value, ValueError, positive_zero};
 
 /// Most attributes that a plugin may return for an event.
@@ -180,7 +180,7 @@ fn check_path(path: &str, host_allowed: bool) -> Result<(), PathError> {
     if path::is_host(path) && !host_allowed {
         return Err(PathError::Host);
     }
-    Segments::new(path)?.try_for_each(|located| located.map(drop))
+    path::check(path)
 }
 
 impl fmt::Debug for Attribute {

@@ -35,7 +35,9 @@ const FIELDS_DOMAIN: &[u8] = b"cairnlog/fields/v1\0";
 const DROP_DOMAIN: &[u8] = b"cairnlog/drop/v1\0";
 const SALTS_INFO: &[u8] = b"cairnlog v1 salts";
 const PAYLOAD_INFO: &[u8] = b"cairnlog v1 payload";
-const SALT_BYTES: usize = 16;
+
+/// Bytes of the salt of a leaf.
+pub const SALT_BYTES: usize = 16;
 
 /// The 32 random bytes from which a record's salts and the key of its payload are derived. Wiped when dropped.
 #[derive(Clone)]
@@ -175,7 +177,7 @@ fn checked_count(origin: &str, attributes: &[Attribute]) -> Result<u16, FieldErr
 }
 
 /// `SHA-256("cairnlog/field/v1\0" || salt[16] || u16be(len(path)) || path || value)`.
-fn leaf(salt: &[u8; SALT_BYTES], Attribute { path, value }: &Attribute) -> Hash {
+pub(crate) fn leaf(salt: &[u8; SALT_BYTES], Attribute { path, value }: &Attribute) -> Hash {
     let length = u16::try_from(path.len()).expect("a checked path has at most 1,024 bytes");
     let mut hasher = Sha256::new();
     hasher.update(LEAF_DOMAIN);
@@ -187,7 +189,7 @@ fn leaf(salt: &[u8; SALT_BYTES], Attribute { path, value }: &Attribute) -> Hash 
 }
 
 /// `SHA-256("cairnlog/fields/v1\0" || u8(len(origin)) || origin || u16be(count) || root)`.
-fn fields_hash(origin: &str, count: u16, root: &Hash) -> Hash {
+pub(crate) fn fields_hash(origin: &str, count: u16, root: &Hash) -> Hash {
     let length = u8::try_from(origin.len()).expect("a checked origin has at most 255 bytes");
     let mut hasher = Sha256::new();
     hasher.update(FIELDS_DOMAIN);

@@ -30,12 +30,14 @@
 //!    [`cose`]: the other form of a receipt.
 //! 5. [`path`], [`value`], [`event`]: what a record says. [`field`], [`raw`], [`entry`], [`name`]: how it is committed
 //!    to, and the bytes of a leaf.
+//! 6. [`disclosure`]: some fields of a record and all that proves them.
 
 pub mod audit;
 pub mod b64;
 pub mod bundle;
 pub mod checkpoint;
 pub mod cose;
+pub mod disclosure;
 pub mod entry;
 pub mod event;
 pub mod field;

@@ -36,3 +36,16 @@ pub const WITNESS_REQUEST_BYTES_MAX: usize = NOTE_BYTES_MAX + (1 << 12);
 
 /// Most bytes of a COSE receipt: [`PROOF_HASHES_MAX`] hashes, an ML-DSA-44 signature and headers are 5 kB.
 pub const COSE_RECEIPT_BYTES_MAX: usize = 8 << 10;
+
+/// Most fields of a disclosure: as many as a record has with all of the server's own.
+pub const DISCLOSURE_FIELDS_MAX: usize = 4_160;
+
+/// Most hashes of a disclosure's multiproof: one for every two leaves of the largest field tree that an entry can count.
+pub const MULTIPROOF_HASHES_MAX: usize = 16_384;
+
+/// Most bytes of a plugin's input for one raw record, as a disclosure holds it: a raw record of 16 MiB, the most that a
+/// setting allows, and what goes with it.
+pub const RAW_INPUT_BYTES_MAX: usize = 17 << 20;
+
+/// Most bytes of a disclosure: 8 MiB of attributes of which every character is escaped, a raw record in base64, a receipt.
+pub const DISCLOSURE_BYTES_MAX: usize = 80 << 20;

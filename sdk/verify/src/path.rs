@@ -91,6 +91,11 @@ pub fn parse_host(path: &str) -> Result<Vec<Segment<'_>>, PathError> {
     Segments::new(path)?.map(|located| Ok(located?.segment)).collect()
 }
 
+/// Whether `path` is one of an event or of the server's own, in its one spelling.
+pub(crate) fn check(path: &str) -> Result<(), PathError> {
+    Segments::new(path)?.try_for_each(|located| located.map(drop))
+}
+
 /// Extends `path` by the member `key`, in its one spelling. An empty path is the event itself.
 pub fn push_key(path: &mut String, key: &str) {
     if is_bare(key) {

@@ -23,6 +23,12 @@ pub struct RawInput<'a> {
     pub body: &'a [u8],
 }
 
+/// The commitment to an input that is written already ([`RawInput::encode`]).
+#[must_use]
+pub fn commit(salt: &[u8; 32], input: &[u8]) -> Hash {
+    Hash(Sha256::new().chain_update(DOMAIN).chain_update(salt).chain_update(input).finalize().into())
+}
+
 impl RawInput<'_> {
     /// The bytes that are committed to: `u64be received_ms`, then source, content type, attributes and body, each
     /// behind a `u32be` length, the list behind its `u32be` count.
