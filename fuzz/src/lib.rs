@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use cairnlog_verify::checkpoint::Checkpoint;
 use cairnlog_verify::cose::CoseReceipt;
+use cairnlog_verify::disclosure::{Disclosure, Raw};
 use cairnlog_verify::entry::Entry;
 use cairnlog_verify::note::{KeyKind, Note, SigningKey, VerifierKey, parse_signatures};
 use cairnlog_verify::path::{self, Segment};
@@ -151,6 +152,21 @@ pub fn cose_receipts(data: &[u8]) -> bool {
     let Ok(receipt) = CoseReceipt::parse(data) else { return false };
     assert_eq!(receipt.encode(), data);
     receipt.verify(b"5", &KEYS).is_ok()
+}
+
+/// Disclosures; taken if they prove all that they hold, of an entry in a trusted log.
+pub fn disclosures(data: &[u8]) -> bool {
+    let Some(text) = text(data) else { return false };
+    let Ok(mut disclosure) = Disclosure::parse(text) else { return false };
+    let written = disclosure.to_string();
+    assert_eq!(Disclosure::parse(&written).as_ref(), Ok(&disclosure));
+    let Ok(verified) = disclosure.verify(&KEYS, None) else { return false };
+    assert_eq!(verified.leaf_hash, tree::leaf_hash(&disclosure.entry.write()));
+    assert_eq!(verified.fields.len(), disclosure.fields.len());
+    assert!(verified.fields.is_sorted_by(|left, right| left.path < right.path));
+    assert_eq!(disclosure.raw.is_none(), verified.raw == Raw::Hidden);
+    assert!(disclosure.complete_raw(&["application/json"], b"other bytes").is_err());
+    true
 }
 
 fn text(data: &[u8]) -> Option<&str> {

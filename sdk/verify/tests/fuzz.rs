@@ -59,6 +59,11 @@ fn receipts() {
 }
 
 #[test]
+fn disclosures() {
+    run("disclosures", targets::disclosures);
+}
+
+#[test]
 fn witness_requests() {
     run("witness_requests", targets::witness_requests);
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cairnlog_verify::checkpoint::Checkpoint;
+use cairnlog_verify::disclosure::{Disclosure, Raw};
 use cairnlog_verify::entry::{Body, Digest, Entry, Mode, hour};
 use cairnlog_verify::event::{Attribute, Event};
 use cairnlog_verify::field::{self, FieldTree, RecordKey};
@@ -12,8 +13,10 @@ use cairnlog_verify::receipt::Receipt;
 use cairnlog_verify::tree::{CompactRange, leaf_hash};
 use cairnlog_verify::value::Value;
 use cairnlog_verify::{Hash, bundle};
+use rs_merkle::MerkleTree;
 use serde_json::Value as Json;
 
+use crate::fields::Rfc6962;
 use crate::{attribute, hex, unhex, unhex32};
 
 const RECEIVED_MS: u64 = 1_798_761_599_999;
@@ -230,6 +233,27 @@ fn tree_checkpoint_and_receipt() {
     assert_eq!(receipt.checkpoint, note);
     let verified = receipt.verify(None, &[shown["verifier_key"].parse().unwrap()]).unwrap();
     assert_eq!((verified.index, &verified.entry), (3, &entries[3]));
+}
+
+#[test]
+fn a_disclosure() {
+    let (text, key) = (block("disclosure"), figures("tree")["verifier_key"].parse().unwrap());
+    let disclosure = Disclosure::parse(text).unwrap();
+    assert_eq!(disclosure.to_string(), text);
+    let verified = disclosure.verify(&[key], None).unwrap();
+    assert_eq!((verified.index, verified.entry), (3, entries()[3].clone()));
+    assert!(verified.raw == Raw::Proven(unhex(figures("raw")["input"])));
+
+    let (tree, attributes) = (tree(), attributes());
+    for field in &disclosure.fields {
+        let place = attributes.iter().position(|attribute| *attribute == field.attribute).unwrap();
+        assert_eq!(tree.position(place), Some(usize::from(field.position)));
+        assert_eq!(tree.salt(place), Some(&field.salt));
+    }
+    let positions: Vec<usize> = disclosure.fields.iter().map(|field| field.position.into()).collect();
+    let leaves: Vec<[u8; 32]> = tree.leaves().iter().map(|leaf| leaf.0).collect();
+    let proof = MerkleTree::<Rfc6962>::from_leaves(&leaves).proof(&positions);
+    assert_eq!(disclosure.multiproof, proof.proof_hashes().iter().copied().map(Hash).collect::<Vec<_>>());
 }
 
 #[test]

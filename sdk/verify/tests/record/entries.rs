@@ -188,7 +188,7 @@ fn each_refusal_has_its_reason() {
         (r#""v":1"#, r#""v":2"#, EntryError::Version),
         (r#""v":1"#, r#""v":"1""#, EntryError::Form("v")),
         (r#","v":1"#, "", EntryError::Missing("v")),
-        (r#""kind":"record""#, r#""kind":"release""#, EntryError::Kind),
+        (r#""kind":"record""#, r#""kind":"relic""#, EntryError::Kind),
         (r#""kind":"record""#, r#""kind":null"#, EntryError::Form("kind")),
         (r#""part":[0,1],"#, "", EntryError::Missing("part")),
         ("[0,1]", "[1,1]", EntryError::Form("part")),
