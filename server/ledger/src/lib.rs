@@ -18,9 +18,11 @@
 //! 1. [`error`], `task`, `inflight`, `seen`, `answer`: what can go wrong, what is handed to another thread, what is
 //!    under way, what was seen, what is answered.
 //! 2. `registry`: the server's plugins. `pipeline`: a source's stages over a chunk of raw records.
-//! 3. `intake`: the way into the tree. `log`: one log, its sources and classes; `ingest`, `read` and `search` are what
-//!    it does all day, or `opaque`. `tally`, `entities`: what it counts, and what it has made pseudonyms of.
-//! 4. `ledger`: all logs of a server; `access`, `control`: what is said in its own log; `signing`, `rotation`: their keys and how they change. `stored`: which they are, for who does not open them.
+//! 3. `intake`: the way into the tree. `log`: one log, its sources and classes; `ingest`, `read`, `search` and `disclose`
+//!    are what it does all day, or `opaque`. `tally`, `entities`: what it counts, and what it has made pseudonyms of.
+//!    `retain`: keeping and erasing; `complete`: whether all that is there opens.
+//! 4. `ledger`: all logs of a server; `access`, `control`: what is said in its own log; `signing`, `rotation`: their keys
+//!    and how they change. `stored`: which they are, for who does not open them.
 
 mod access;
 mod aead;
@@ -28,6 +30,7 @@ mod answer;
 mod cbor;
 mod complete;
 mod control;
+mod disclose;
 mod entities;
 mod inflight;
 mod ingest;

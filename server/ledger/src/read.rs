@@ -9,7 +9,7 @@ use cairnlog_store::{Family, layout};
 use cairnlog_verify::Hash;
 use cairnlog_verify::entry::{self, Body, Digest};
 use cairnlog_verify::event::{Attribute, Event};
-use cairnlog_verify::field::{self, RecordKey};
+use cairnlog_verify::field::{self, Commitment, FieldTree, RecordKey};
 use cairnlog_verify::tree;
 use cairnlog_verify::value::Value;
 
@@ -120,9 +120,18 @@ impl Log {
 
     /// One entry of any kind, opened and checked; none where its payload is gone.
     pub(crate) async fn open_entry(&self, index: u64) -> Result<Option<Opened>, LedgerError> {
+        self.opened_by(index, |opening: &mut Opening<'_>, rows: &Rows| opening.open(rows)).await
+    }
+
+    /// One entry of any kind, opened and checked in this way; none where its payload is gone.
+    pub(crate) async fn opened_by<T: Send + 'static>(
+        &self,
+        index: u64,
+        open: impl FnOnce(&mut Opening<'_>, &Rows) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<Option<T>, LedgerError> {
         let rows = self.some_rows(&[index]).await?.into_iter().flatten().next();
         let opener = self.opener().clone();
-        off_thread(move || rows.map(|rows| opener.opening().open(&rows)).transpose()).await?
+        off_thread(move || rows.map(|rows| open(&mut opener.opening(), &rows)).transpose()).await?
     }
 
     /// Why an entry has no payload: it was erased, or is damaged.
@@ -195,6 +204,21 @@ impl Rows {
     pub(crate) fn bytes(&self) -> usize {
         self.entry.len() + self.payload.len() + self.key.len()
     }
+
+    /// The entry opened, if its payload is what it commits to.
+    fn checked(
+        &self,
+        leaf_hash: Hash,
+        payload: Payload,
+        commitment: Commitment,
+    ) -> Result<Opened, LedgerError> {
+        let index = self.index;
+        let entry = entry::Entry::parse(&self.entry).map_err(|error| damaged(index, error))?;
+        if commitment.fields != entry.fields || commitment.count != entry.count {
+            return Err(damaged(index, "its payload is not what the entry commits to"));
+        }
+        Ok(Opened { index, leaf_hash, entry, payload })
+    }
 }
 
 impl Opener {
@@ -236,15 +260,18 @@ impl Opener {
 impl Opening<'_> {
     /// Opens an entry and checks its payload against what the entry commits to.
     pub(crate) fn open(&mut self, rows: &Rows) -> Result<Opened, LedgerError> {
-        let index = rows.index;
         let (leaf_hash, key, payload) = self.opener.unseal(rows, &mut self.pages)?;
-        let entry = entry::Entry::parse(&rows.entry).map_err(|error| damaged(index, error))?;
         let commitment = field::commit(&key, &self.opener.origin, &payload.attributes)
-            .map_err(|error| damaged(index, error))?;
-        if commitment.fields != entry.fields || commitment.count != entry.count {
-            return Err(damaged(index, "its payload is not what the entry commits to"));
-        }
-        Ok(Opened { index, leaf_hash, entry, payload })
+            .map_err(|error| damaged(rows.index, error))?;
+        rows.checked(leaf_hash, payload, commitment)
+    }
+
+    /// The same, with its field tree: for who points at leaves.
+    pub(crate) fn open_with_tree(&mut self, rows: &Rows) -> Result<(Opened, FieldTree), LedgerError> {
+        let (leaf_hash, key, payload) = self.opener.unseal(rows, &mut self.pages)?;
+        let tree = FieldTree::new(&key, &self.opener.origin, &payload.attributes)
+            .map_err(|error| damaged(rows.index, error))?;
+        Ok((rows.checked(leaf_hash, payload, tree.commitment())?, tree))
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod busy;
 mod days;
+mod disclose;
 mod failures;
 mod ingest;
 mod logs;
