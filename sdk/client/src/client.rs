@@ -106,3 +106,12 @@ pub(crate) fn checked_name(what: &str, name: &str) -> Result<String, Error> {
         Err(_) => Err(Error::Input(format!("a {what}'s name must be 1 to 64 of a-z, 0-9 and -"))),
     }
 }
+
+/// The same of ids that the server gives.
+pub(crate) fn checked_id<'a>(what: &str, id: &'a str) -> Result<&'a str, Error> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if id.is_empty() || !id.bytes().all(plain) {
+        return Err(Error::Input(format!("the id of a {what} is made of letters, digits, - and _")));
+    }
+    Ok(id)
+}

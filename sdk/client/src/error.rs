@@ -260,6 +260,10 @@ pub struct Problem {
     /// Each thing that is wrong, where it is several.
     #[serde(default)]
     pub errors: Vec<ProblemItem>,
+    /// What else the condition says: of what was erased `by`, `reason`, `basis`, `at` and `receipt`; of what is held `hold`;
+    /// of a minimum that stands `until`.
+    #[serde(flatten)]
+    pub more: serde_json::Map<String, serde_json::Value>,
     /// The `retry-after` header, where it gives seconds.
     #[serde(skip)]
     pub retry_after: Option<Duration>,
@@ -270,6 +274,12 @@ impl Problem {
     #[must_use]
     pub fn slug(&self) -> &str {
         self.kind.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// One of the members that the condition has besides, where it is a text.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<&str> {
+        self.more.get(name)?.as_str()
     }
 }
 

@@ -38,8 +38,10 @@ pub mod audit;
 pub mod limits;
 
 mod client;
+mod erasures;
 mod error;
 mod events;
+mod holds;
 mod logs;
 mod page;
 mod plugins;
@@ -55,14 +57,16 @@ mod transport;
 mod verifier;
 
 pub use client::{Client, Health};
+pub use erasures::{Erasing, Erasure, ErasureTarget, PendingErasure, RefusedErasure};
 pub use error::{Error, Problem, ProblemItem, TransportKind, VerificationError};
 pub use events::{ContentType, EventStatus, Ingest, IngestAnswer, IngestRow};
+pub use holds::{Hold, HoldQuery, NewHold};
 pub use logs::{Log, LogInfo, Mode, NewKeys, NewLog};
 pub use page::{Page, PageRequest};
 pub use plugins::{Plugin, Uploaded};
 pub use proofs::{ConsistencyProof, EntryAnswer, InclusionProof, Leaf, TreeHead};
 pub use records::{AppliedRedaction, Order, Record, RecordQuery, RecordRetention};
-pub use retention::{ClassSettings, RetentionClass, Trigger};
+pub use retention::{ClassDue, ClassSettings, RetentionClass, Sweep, Swept, Trigger};
 pub use secret::Secret;
 pub use sources::{Bound, Fallback, NormalizerErrorPolicy, OnError, Pipeline, Source, Stage};
 pub use stream::RecordStream;

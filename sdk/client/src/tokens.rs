@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
-use crate::client::{Client, api, api_list};
+use crate::client::{Client, api, api_list, checked_id};
 use crate::error::Error;
 use crate::page::{Page, PageRequest};
 use crate::secret::Secret;
@@ -103,11 +103,7 @@ impl Client {
     /// # Errors
     /// [`Error::Input`] for an id that can't be one, a problem, or no usable answer.
     pub async fn delete_token(&self, id: &str) -> Result<(), Error> {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        if id.is_empty() || !id.bytes().all(plain) {
-            return Err(Error::Input("a token's id is made of letters, digits, - and _".to_owned()));
-        }
-        let call = api("deleting the token", Method::DELETE, &["tokens", id]);
+        let call = api("deleting the token", Method::DELETE, &["tokens", checked_id("token", id)?]);
         self.send(call).await.map(drop)
     }
 }

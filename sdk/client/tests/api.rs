@@ -15,25 +15,9 @@ use cairnlog_client::{
 use cairnlog_verify::tree::leaf_hash;
 use cairnlog_verify::{Hash, b64};
 use serde_json::{Value, json};
-use support::{Reply, Request, Server, TestLog, root};
+use support::{Reply, Server, TestLog, answering, root, sent};
 
 const DIGEST: &str = "sha256:00000000000000000000000000000000000000000000000000000000000000ff";
-
-fn json_reply(status: u16, value: &Value) -> Reply {
-    Reply::new(status, &[("content-type", "application/json")], value.to_string())
-}
-
-/// A server that gives this one answer to everything, and a client of it.
-async fn answering(status: u16, value: Value) -> (Server, Client) {
-    let server = Server::start(move |_| json_reply(status, &value)).await;
-    let client = Client::new(&server.url, Some(&Secret::new("cl_test"))).unwrap();
-    (server, client)
-}
-
-fn sent(request: &Request) -> (String, Value) {
-    let body = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
-    (format!("{} {}", request.method, request.path), body)
-}
 
 fn log_json(name: &str) -> Value {
     json!({"name": name, "origin": "log.example/hr", "mode": "records", "private": false,

@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use cairnlog_client::{Client, Secret};
 use cairnlog_verify::checkpoint::Checkpoint;
 use cairnlog_verify::note::{SigningKey, sign};
 use cairnlog_verify::tile::{BundleId, Tile};
 use cairnlog_verify::tree::{CompactRange, leaf_hash};
 use cairnlog_verify::{Hash, bundle};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -167,6 +169,20 @@ impl Server {
     pub fn log_prefix(&self) -> String {
         format!("{}/logs/hr", self.url)
     }
+}
+
+/// A server that gives this one answer of JSON to everything, and a client of it.
+pub async fn answering(status: u16, value: Value) -> (Server, Client) {
+    let headers = [("content-type", "application/json")];
+    let server = Server::start(move |_| Reply::new(status, &headers, value.to_string())).await;
+    let client = Client::new(&server.url, Some(&Secret::new("cl_test"))).unwrap();
+    (server, client)
+}
+
+/// Method and path of a request, and its body as JSON.
+pub fn sent(request: &Request) -> (String, Value) {
+    let body = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+    (format!("{} {}", request.method, request.path), body)
 }
 
 impl Drop for Server {

@@ -116,7 +116,12 @@ impl From<Error> for Failure {
             ),
             _ => None,
         };
-        Self { exit, words: error.to_string(), hint }
+        let until = match &error {
+            Error::Problem(problem) => problem.member("until"),
+            _ => None,
+        };
+        let words = until.map_or_else(|| error.to_string(), |until| format!("{error}; it ends {until}"));
+        Self { exit, words, hint }
     }
 }
 
@@ -150,6 +155,7 @@ mod tests {
             detail: "there is no log".to_owned(),
             request_id: Some("0011223344556677".to_owned()),
             errors: Vec::new(),
+            more: serde_json::Map::new(),
             retry_after: None,
         }))
     }
