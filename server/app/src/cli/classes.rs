@@ -23,7 +23,7 @@ pub(super) enum Command {
         /// Days for which a record can't be erased.
         #[arg(long, value_name = "DAYS")]
         minimum_days: u32,
-        /// Days after which a record is due for erasure; never by age if left out. (Erasing is not built yet.)
+        /// Days after which a record is due for erasure; never by age if left out.
         #[arg(long, value_name = "DAYS")]
         maximum_days: Option<u32>,
         /// The law or rule behind the figures.

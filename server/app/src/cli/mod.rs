@@ -5,8 +5,11 @@
 pub(crate) mod batch;
 mod classes;
 mod connect;
+mod erasures;
 mod exit;
+mod filters;
 mod fsck;
+mod holds;
 mod ingest;
 mod limits;
 mod logs;
@@ -15,6 +18,7 @@ pub(crate) mod output;
 mod plugins;
 mod proofs;
 pub(crate) mod records;
+mod retention;
 mod serve;
 mod sources;
 mod tail;
@@ -79,6 +83,15 @@ enum Command {
     /// Set and list retention classes.
     #[command(subcommand)]
     Class(classes::Command),
+    /// Show what is kept, class by class, and what is due.
+    Retention(retention::RetentionArgs),
+    /// Erase what is due, or say what would be.
+    Sweep(retention::SweepArgs),
+    /// Set, list and release legal holds.
+    #[command(subcommand)]
+    Hold(holds::Command),
+    /// Erase one record, or all that name a person.
+    Erase(erasures::Args),
     /// Send raw records from files or standard input to a source.
     Ingest(ingest::Args),
     /// Search records.
@@ -145,6 +158,10 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Plugin(command) => plugins::run(command).await,
         Command::Source(command) => sources::run(command).await,
         Command::Class(command) => classes::run(command).await,
+        Command::Retention(args) => retention::retention(args).await,
+        Command::Sweep(args) => retention::sweep(args).await,
+        Command::Hold(command) => holds::run(command).await,
+        Command::Erase(args) => erasures::run(args).await,
         Command::Ingest(args) => ingest::run(args).await,
         Command::Search(args) => records::search(args).await,
         Command::Show(args) => records::show(args).await,
@@ -259,6 +276,15 @@ mod tests {
             "cairnlog ingest --source s --batch 10001 f",
             "cairnlog search --order sideways",
             "cairnlog show x",
+            "cairnlog sweep --at 2027-01-01T00:00:00Z",
+            "cairnlog hold set --matter m",
+            "cairnlog hold release",
+            "cairnlog erase 42",
+            "cairnlog erase --reason r",
+            "cairnlog erase 42 --subject s --reason r",
+            "cairnlog erase x --reason r",
+            "cairnlog erase approve",
+            "cairnlog erase 42 --reason r list",
             "cairnlog verify log http://h/logs/l",
             "cairnlog token create ci",
             "cairnlog fsck",

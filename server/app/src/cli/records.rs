@@ -2,12 +2,15 @@
 
 use std::io::Write as _;
 
-use cairnlog_client::{AppliedRedaction, Order, Record, RecordQuery, RecordRetention};
+use cairnlog_client::{
+    AppliedRedaction, Error, Order, PageRequest, Problem, Record, RecordQuery, RecordRetention,
+};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::connect::LogConnection;
 use super::exit::{Exit, Failure};
+use super::filters::FilterArgs;
 use super::limits::{SEARCH_PAGE_MAX, SEARCH_RECORDS_DEFAULT};
 use super::output::{Output, Shown, cut, rows, visible_json};
 
@@ -24,31 +27,8 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = SEARCH_EXAMPLES)]
 pub(super) struct SearchArgs {
-    /// The source's name.
-    #[arg(long, value_name = "NAME")]
-    source: Option<String>,
-    /// Who did it: a user's or session's id, name or e-mail address.
-    #[arg(long, value_name = "WHO")]
-    actor: Option<String>,
-    /// What was done: the operation, the source's event code or the activity.
-    #[arg(long, value_name = "WHAT")]
-    action: Option<String>,
-    #[arg(long, value_name = "UID", help = "OCSF class_uid, such as 6003")]
-    class: Option<u32>,
-    #[arg(long, value_name = "ID", help = "OCSF status_id: 1 success, 2 failure")]
-    status: Option<u32>,
-    /// What it was done to: a resource's id, name, path or address.
-    #[arg(long, value_name = "WHAT")]
-    resource: Option<String>,
-    /// The IP address that it came from.
-    #[arg(long, value_name = "ADDRESS")]
-    ip: Option<String>,
-    /// Events from then on, RFC 3339.
-    #[arg(long, value_name = "TIME")]
-    from: Option<String>,
-    /// Events before then, RFC 3339.
-    #[arg(long, value_name = "TIME")]
-    to: Option<String>,
+    #[command(flatten)]
+    filters: FilterArgs,
     /// By event time.
     #[arg(long, value_enum, default_value = "desc", value_name = "ORDER")]
     order: OrderName,
@@ -69,7 +49,9 @@ enum OrderName {
 }
 
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  cairnlog show 42 --output json")]
+#[command(
+    after_help = "Of an erased record it says who had it erased, why, on what basis and when, and ends with exit code 1.\n\nExample:\n  cairnlog show 42 --output json"
+)]
 pub(super) struct ShowArgs {
     /// The entry's index.
     index: u64,
@@ -78,10 +60,11 @@ pub(super) struct ShowArgs {
 }
 
 pub(super) async fn search(args: SearchArgs) -> Result<Exit, Failure> {
-    let log = args.connection.log().await?;
-    let output = args.connection.output();
-    let mut query = query(&args);
-    let (mut left, mut found) = (args.limit, Vec::new());
+    let SearchArgs { filters, order, limit, connection } = args;
+    let log = connection.log().await?;
+    let output = connection.output();
+    let mut query = query(filters, order);
+    let (mut left, mut found) = (limit, Vec::new());
     loop {
         query.page.limit = Some(left.min(SEARCH_PAGE_MAX));
         let page = log.search(&query).await?;
@@ -105,29 +88,30 @@ pub(super) async fn search(args: SearchArgs) -> Result<Exit, Failure> {
     Ok(Exit::Good)
 }
 
-fn query(args: &SearchArgs) -> RecordQuery {
-    RecordQuery {
-        source: args.source.clone(),
-        actor: args.actor.clone(),
-        action: args.action.clone(),
-        class: args.class,
-        status: args.status,
-        resource: args.resource.clone(),
-        ip: args.ip.clone(),
-        from: args.from.clone(),
-        to: args.to.clone(),
-        order: Some(match args.order {
-            OrderName::Asc => Order::Asc,
-            OrderName::Desc => Order::Desc,
-        }),
-        ..RecordQuery::default()
-    }
+fn query(filters: FilterArgs, order: OrderName) -> RecordQuery {
+    let FilterArgs { source, actor, action, class, status, resource, ip, from, to } = filters;
+    let order = Some(match order {
+        OrderName::Asc => Order::Asc,
+        OrderName::Desc => Order::Desc,
+    });
+    let page = PageRequest::default();
+    RecordQuery { source, actor, action, class, status, resource, ip, from, to, order, page }
 }
 
 pub(super) async fn show(args: ShowArgs) -> Result<Exit, Failure> {
-    let record = args.connection.log().await?.record(args.index).await?;
     let output = args.connection.output();
     let mut stdout = std::io::stdout();
+    let record = match args.connection.log().await?.record(args.index).await {
+        Ok(record) => record,
+        Err(error) => {
+            if let Error::Problem(problem) = &error
+                && problem.slug() == "erased"
+            {
+                output.one(&mut stdout, &ErasedRecord { index: args.index, problem })?;
+            }
+            return Err(error.into());
+        }
+    };
     output.one(&mut stdout, &Whole(&record))?;
     if output == Output::Table {
         writeln!(stdout, "\nEvent:\n{}", visible_json(&record.event))?;
@@ -261,6 +245,32 @@ impl Shown for Whole<'_> {
 
     fn json(&self) -> Value {
         self.0.json()
+    }
+}
+
+/// What is left of a record that was erased.
+struct ErasedRecord<'a> {
+    index: u64,
+    problem: &'a Problem,
+}
+
+impl ErasedRecord<'_> {
+    fn said(&self, member: &str) -> String {
+        self.problem.member(member).unwrap_or_default().to_owned()
+    }
+}
+
+impl Shown for ErasedRecord<'_> {
+    const COLUMNS: &'static [&'static str] = &["index", "erased", "by", "reason", "basis"];
+
+    fn cells(&self) -> Vec<String> {
+        let said = ["at", "by", "reason", "basis"].map(|member| self.said(member));
+        [self.index.to_string()].into_iter().chain(said).collect()
+    }
+
+    fn json(&self) -> Value {
+        let [at, by, reason, basis] = ["at", "by", "reason", "basis"].map(|member| self.said(member));
+        json!({"index": self.index, "erased": {"at": at, "by": by, "reason": reason, "basis": basis}})
     }
 }
 

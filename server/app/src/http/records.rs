@@ -167,10 +167,10 @@ pub(crate) struct Filters {
     actor: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     action: Option<String>,
-    #[serde(default, deserialize_with = "number_or_text", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "number", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>)]
     class: Option<String>,
-    #[serde(default, deserialize_with = "number_or_text", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "number", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>)]
     status: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -218,6 +218,20 @@ fn number_or_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<O
         }
     }
     deserializer.deserialize_any(Either)
+}
+
+/// An integer that is kept as its text.
+mod number {
+    pub(super) use super::number_or_text as deserialize;
+
+    #[allow(clippy::ref_option, reason = "serde hands it over so")]
+    pub(super) fn serialize<S: serde::Serializer>(
+        number: &Option<String>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let number: Option<i64> = number.as_ref().and_then(|text| text.parse().ok());
+        serde::Serialize::serialize(&number, serializer)
+    }
 }
 
 impl Filters {
