@@ -3,6 +3,8 @@
 //! The administrator's token of a run comes from `CAIRNLOG_ADMIN_TOKEN` alone, never from a file or a flag, and shows
 //! up in no message.
 
+mod keks;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,10 +14,13 @@ use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
-use cairnlog_ledger::limits::RECORD_BYTES_DEFAULT;
+use cairnlog_ledger::limits::{KEYRING_BACKUP_DAYS, RECORD_BYTES_DEFAULT};
+
+pub(crate) use keks::{KekSettings, SourceName};
 
 use crate::limits::{
-    ADMIN_TOKEN_LEN, INGEST_BYTES_MAX, INGEST_RECORDS_DEFAULT, INGEST_RECORDS_MAX, SETTING_BYTES_MIN,
+    ADMIN_TOKEN_LEN, INGEST_BYTES_MAX, INGEST_RECORDS_DEFAULT, INGEST_RECORDS_MAX, KEYRING_BACKUP_DAYS_MAX,
+    SETTING_BYTES_MIN,
 };
 
 /// Where a server listens if it is not told.
@@ -26,7 +31,7 @@ const LOG_DEFAULT: &str = "info";
 
 /// The settings that stand in a file or, as `CAIRNLOG_` and the name in capitals, in the environment. Other variables of
 /// that prefix are not ours to refuse: platforms set some for a service of this name.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 16] = [
     "data",
     "heads",
     "listen",
@@ -37,6 +42,12 @@ const KEYS: [&str; 10] = [
     "ingest_records_max",
     "record_bytes_max",
     "two_person",
+    "keyring_backup_days",
+    "kek_source",
+    "pkcs11_module",
+    "pkcs11_token",
+    "pkcs11_key",
+    "pkcs11_pin_file",
 ];
 
 const ADMIN_TOKEN: &str = "CAIRNLOG_ADMIN_TOKEN";
@@ -62,6 +73,10 @@ pub(crate) struct Settings {
     pub(crate) ingest: IngestLimits,
     /// Whether an erasure on request needs a second person.
     pub(crate) two_person: bool,
+    /// Days that a copy of a keyring lives, at most.
+    pub(crate) keyring_backup_days: u32,
+    /// Where the keys come from that wrap keyrings.
+    pub(crate) keks: KekSettings,
 }
 
 /// How much one ingest may send.
@@ -96,6 +111,8 @@ pub(crate) struct Flags {
     pub(crate) witness_policy: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) listen: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) kek_source: Option<SourceName>,
     /// The file to read; not a setting itself.
     #[serde(skip)]
     pub(crate) file: Option<PathBuf>,
@@ -128,6 +145,17 @@ struct Found {
     ingest_records_max: usize,
     record_bytes_max: usize,
     two_person: bool,
+    keyring_backup_days: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kek_source: Option<SourceName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pkcs11_module: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pkcs11_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pkcs11_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pkcs11_pin_file: Option<PathBuf>,
 }
 
 /// Merges and checks the settings. `env` reads the environment.
@@ -142,7 +170,8 @@ pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Resul
         .merge(Serialized::default("ingest_bytes_max", defaults.body_bytes))
         .merge(Serialized::default("ingest_records_max", defaults.records))
         .merge(Serialized::default("record_bytes_max", defaults.record_bytes))
-        .merge(Serialized::default("two_person", false));
+        .merge(Serialized::default("two_person", false))
+        .merge(Serialized::default("keyring_backup_days", KEYRING_BACKUP_DAYS));
     if let Some(file) = &flags.file {
         if !file.is_file() {
             return Err(ConfigError(format!(
@@ -155,7 +184,9 @@ pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Resul
     for key in KEYS {
         if let Some(value) = env(&format!("CAIRNLOG_{}", key.to_ascii_uppercase())) {
             figment = match (value.parse::<usize>(), value.parse::<bool>()) {
-                (Ok(number), _) if key.ends_with("_max") => figment.merge(Serialized::default(key, number)),
+                (Ok(number), _) if key.ends_with("_max") || key.ends_with("_days") => {
+                    figment.merge(Serialized::default(key, number))
+                }
                 (_, Ok(is_so)) if key == "two_person" => figment.merge(Serialized::default(key, is_so)),
                 _ => figment.merge(Serialized::default(key, value)),
             };
@@ -163,10 +194,10 @@ pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Resul
     }
     let found: Found =
         figment.merge(Serialized::defaults(flags)).extract().map_err(|error| refused(&error))?;
-    let data = found.data.filter(|path| !path.as_os_str().is_empty());
+    let data = found.data.clone().filter(|path| !path.as_os_str().is_empty());
     let data = data
         .ok_or_else(|| ConfigError("name the data directory with --data DIR or CAIRNLOG_DATA".to_owned()))?;
-    let heads = found.heads.filter(|path| !path.as_os_str().is_empty());
+    let heads = found.heads.clone().filter(|path| !path.as_os_str().is_empty());
     let ingest = IngestLimits {
         body_bytes: within("ingest_bytes_max", found.ingest_bytes_max, SETTING_BYTES_MIN, INGEST_BYTES_MAX)?,
         records: within("ingest_records_max", found.ingest_records_max, 1, INGEST_RECORDS_MAX)?,
@@ -177,11 +208,26 @@ pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Resul
             INGEST_BYTES_MAX,
         )?,
     };
+    let keks = keks::load(&found, &env)?;
+    let days_max = KEYRING_BACKUP_DAYS_MAX as usize;
+    let days = within("keyring_backup_days", found.keyring_backup_days, 1, days_max)?;
     let Found { listen, public_host, log, witness_policy, two_person, .. } = found;
     check_public_host(public_host.as_deref())?;
     check_log(&log)?;
     let admin_token = admin_token(env)?;
-    Ok(Settings { data, heads, witness_policy, listen, public_host, log, admin_token, ingest, two_person })
+    Ok(Settings {
+        data,
+        heads,
+        witness_policy,
+        listen,
+        public_host,
+        log,
+        admin_token,
+        ingest,
+        two_person,
+        keyring_backup_days: u32::try_from(days).unwrap_or(KEYRING_BACKUP_DAYS_MAX),
+        keks,
+    })
 }
 
 /// A word alone would be taken for the name of a module, of which nothing is then logged.
@@ -230,7 +276,10 @@ pub(crate) fn admin_token(env: impl Fn(&str) -> Option<String>) -> Result<Option
 
 /// The environment of this process. What is not UTF-8 comes with replacement characters, which no setting accepts.
 pub(crate) fn env(name: &str) -> Option<String> {
-    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+    // Moved, so that no copy of a secret is left behind.
+    let text = |value: std::ffi::OsString| value.into_string();
+    std::env::var_os(name)
+        .map(|value| text(value).unwrap_or_else(|value| value.to_string_lossy().into_owned()))
 }
 
 #[cfg(test)]
@@ -247,7 +296,7 @@ mod tests {
     }
 
     fn flags(data: Option<&str>, file: Option<PathBuf>) -> Flags {
-        Flags { data: data.map(PathBuf::from), heads: None, witness_policy: None, listen: None, file }
+        Flags { data: data.map(PathBuf::from), file, ..Flags::default() }
     }
 
     fn nothing(_: &str) -> Option<String> {
@@ -333,6 +382,19 @@ mod tests {
             let env = |name: &str| (name == "CAIRNLOG_TWO_PERSON").then(|| value.to_owned());
             let found = load(&flags(Some("d"), None), env).ok().map(|settings| settings.two_person);
             assert_eq!(found, expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn the_life_of_a_keyrings_copy_is_a_setting() {
+        let with = |days: &'static str| {
+            move |name: &str| (name == "CAIRNLOG_KEYRING_BACKUP_DAYS").then(|| days.to_owned())
+        };
+        let days = |days| load(&flags(Some("d"), None), with(days)).map(|found| found.keyring_backup_days);
+        assert_eq!(load(&flags(Some("d"), None), nothing).unwrap().keyring_backup_days, 30);
+        assert_eq!(days("7"), Ok(7));
+        for bad in ["0", "3651", "-1", "a week"] {
+            assert!(days(bad).unwrap_err().to_string().contains("keyring_backup_days"), "{bad}");
         }
     }
 

@@ -16,6 +16,9 @@ pub(crate) const INGEST_RECORDS_MAX: usize = 16_384;
 /// The least that settings of bytes may say.
 pub(crate) const SETTING_BYTES_MIN: usize = 1_024;
 
+/// The most days that a setting may let a copy of a keyring live: until then an erasure is not complete.
+pub(crate) const KEYRING_BACKUP_DAYS_MAX: u32 = 3_650;
+
 /// Largest plugin upload.
 pub(crate) const PLUGIN_BYTES_MAX: usize = 32 << 20;
 

@@ -13,11 +13,11 @@ use axum_server::Handle;
 use cairnlog_client::Secret;
 use cairnlog_host::{Host, HostError, HostLimits};
 use cairnlog_ledger::handles::{OsRandom, Random as _, SystemClock};
-use cairnlog_ledger::limits::KEYRING_BACKUP_DAYS;
 use cairnlog_ledger::{Config, Ledger, LedgerError, Who};
 use cairnlog_store::datadir::{DataDir, DataDirError};
 use cairnlog_store::kept::KeptHeads;
 use cairnlog_store::rocks::{OpenError, RocksEngine};
+use cairnlog_store::secrets::{KekSources, SecretsError};
 use cairnlog_store::{Engine, ReadError};
 use cairnlog_tlog::SharedWriter;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -59,6 +59,9 @@ pub(crate) enum ServerError {
         "{0:?}: a write to the store has failed, and only reading it back tells what became of it: check the disk, then start again"
     )]
     Disk(PathBuf),
+    /// The keys that wrap keyrings can't be had.
+    #[error(transparent)]
+    Keys(#[from] SecretsError),
     /// The witness policy can't be used.
     #[error("{0}")]
     Witnesses(String),
@@ -240,11 +243,12 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
     // Before anything is made on disk.
     let policy = settings.witness_policy.as_deref();
     let cosigning = policy.map(Cosigning::read).transpose().map_err(ServerError::Witnesses)?;
-    let (dir, heads, engine, host) = open_files(settings).await?;
+    let (dir, keks, heads, engine, host) = open_files(settings).await?;
     let writer = SharedWriter::from(engine.claim().await?);
     let clock = Arc::new(SystemClock::default());
     let ledger = Ledger::open(Config {
         dir,
+        keks,
         heads: heads.clone(),
         witnesses: Arc::new(move |origin| cosigning.as_ref()?.of(origin)),
         engine: Arc::clone(&engine),
@@ -255,7 +259,7 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
         public_host,
         workers: std::thread::available_parallelism().map_or(1, usize::from),
         record_bytes_max: settings.ingest.record_bytes,
-        keyring_backup_days: KEYRING_BACKUP_DAYS,
+        keyring_backup_days: settings.keyring_backup_days,
     })
     .await?;
     let ledger = Arc::new(ledger);
@@ -287,19 +291,21 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
     Ok((Arc::new(app), routes, first_token))
 }
 
-type Files = (Arc<DataDir>, KeptHeads, Arc<dyn Engine>, Host);
+type Files = (Arc<DataDir>, KekSources, KeptHeads, Arc<dyn Engine>, Host);
 
 /// What blocks: the disk, and the plugin host's reservation of address space.
 async fn open_files(settings: &Settings) -> Result<Files, ServerError> {
     let data = settings.data.clone();
     let heads = settings.heads.clone().unwrap_or_else(|| data.join("heads"));
+    let keks = settings.keks.clone();
     let opening = tokio::task::spawn_blocking(move || {
+        let keks = keks.open()?;
         let dir = DataDir::open(&data)?;
         let heads = KeptHeads::open(&heads).map_err(|error| ServerError::Heads(heads, error))?;
         let db = dir.db();
         let engine = RocksEngine::open(&db).map_err(|error| ServerError::Store(db, error))?;
         let host = Host::new(HostLimits::default())?;
-        Ok::<_, ServerError>((Arc::new(dir), heads, Arc::new(engine) as Arc<dyn Engine>, host))
+        Ok::<_, ServerError>((Arc::new(dir), keks, heads, Arc::new(engine) as Arc<dyn Engine>, host))
     });
     opening.await?
 }

@@ -16,7 +16,7 @@ use cairnlog_ledger::prepared::Prepared;
 use cairnlog_ledger::redact::Redactor;
 use cairnlog_ledger::worker::{Draft, Sealer};
 use cairnlog_ledger::wrap::Page;
-use cairnlog_store::secrets::LogKeys;
+use cairnlog_store::secrets::{KekSources, LogKeys};
 use cairnlog_verify::Hash;
 use cairnlog_verify::entry::{Body, Digest};
 use cairnlog_verify::event::Attribute;
@@ -31,7 +31,8 @@ const ROUNDS: usize = 200;
 fn main() {
     let dir = tempfile::tempdir().unwrap();
     let note = Zeroizing::new("PRIVATE+KEY+log+00000000+AA==".to_owned());
-    let keys = Arc::new(LogKeys::create(&dir.path().join("hr"), ORIGIN, &[note]).unwrap());
+    let keys =
+        Arc::new(LogKeys::create(&dir.path().join("hr"), ORIGIN, &[note], &KekSources::default()).unwrap());
     let redactor = Redactor::new(keys.pseudonym_key(), Arc::new(OsRandom));
     let sealer = Sealer::new(ORIGIN.to_owned(), keys, Arc::new(OsRandom));
     let drafts: Vec<Draft> = (0..CHUNK).map(draft).collect();

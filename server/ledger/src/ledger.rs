@@ -8,7 +8,7 @@ use bytes::Bytes;
 use cairnlog_host::Host;
 use cairnlog_store::datadir::DataDir;
 use cairnlog_store::kept::KeptHeads;
-use cairnlog_store::secrets::LogKeys;
+use cairnlog_store::secrets::{KekSources, LogKeys};
 use cairnlog_store::{Batch, Engine, Family, Scan, Stopped, layout};
 use cairnlog_tlog::{LogParams, OpenError, SharedWriter, Signer, Witnesses};
 use cairnlog_verify::entry::{Body, Digest, Mode};
@@ -36,6 +36,8 @@ pub type WitnessesOf = Arc<dyn Fn(&str) -> Option<Arc<Witnesses>> + Send + Sync>
 pub struct Config {
     /// The locked data directory, for the keys.
     pub dir: Arc<DataDir>,
+    /// The key-encryption keys that wrap the keyrings.
+    pub keks: KekSources,
     /// Where the newest tree heads are kept outside the store.
     pub heads: KeptHeads,
     /// Who cosigns the heads of the log of an origin.
@@ -97,6 +99,7 @@ impl NewLog {
 pub struct Ledger {
     pub(crate) shared: Arc<Shared>,
     dir: Arc<DataDir>,
+    keks: KekSources,
     heads: KeptHeads,
     witnesses: WitnessesOf,
     public_host: String,
@@ -111,7 +114,8 @@ impl Ledger {
     /// # Errors
     /// The first thing that is damaged or missing, in one line; nothing was signed or written then.
     pub async fn open(config: Config) -> Result<Self, LedgerError> {
-        let Config { dir, heads, witnesses, engine, writer, host, clock, random, public_host, .. } = config;
+        let Config { dir, keks, heads, witnesses, engine, writer, host, clock, random, public_host, .. } =
+            config;
         let (workers, record_bytes_max) = (config.workers, config.record_bytes_max);
         let keyring_backup_days = config.keyring_backup_days;
         let registry = Registry::open(Arc::clone(&engine), host.clone()).await?;
@@ -141,7 +145,7 @@ impl Ledger {
             let id = layout::parse_log_key(&key).ok_or_else(damaged)?;
             let row: LogRow = serde_json::from_slice(&row).map_err(|_| damaged())?;
             let name = row.name.clone();
-            let log = open_log(id, row, Arc::clone(&shared), &dir, &heads, &witnesses)
+            let log = open_log(id, row, Arc::clone(&shared), (&dir, &keks), &heads, &witnesses)
                 .await
                 .map_err(|error| LedgerError::Internal(format!("log {name:?}: {error}")))?;
             let log = Arc::new(log);
@@ -161,7 +165,7 @@ impl Ledger {
             )));
         }
         let next_id = tokio::sync::Mutex::new(next_id);
-        Ok(Self { shared, dir, heads, witnesses, public_host, logs: RwLock::new(logs), next_id })
+        Ok(Self { shared, dir, keks, heads, witnesses, public_host, logs: RwLock::new(logs), next_id })
     }
 
     /// Creates a log: its keys, then entry 0, the log's row and the class `default` in one commit. An opaque log starts
@@ -275,7 +279,7 @@ impl Ledger {
     ) -> Result<Arc<LogKeys>, LedgerError> {
         let path = self.keys_path(name)?;
         let now_ms = self.shared.clock.now_ms();
-        let origin = origin.to_owned();
+        let (origin, keks) = (origin.to_owned(), self.keks.clone());
         let made = tokio::task::spawn_blocking(move || {
             // No log has this name, so a crash has left what lies there; or the store is older than the keys, and
             // they open what a newer copy of it holds. They are set aside, never deleted.
@@ -287,7 +291,7 @@ impl Ledger {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => return Err(LedgerError::internal(error)),
             }
-            LogKeys::create(&path, &origin, &notes).map_err(LedgerError::internal)
+            LogKeys::create(&path, &origin, &notes, &keks).map_err(LedgerError::internal)
         });
         Ok(Arc::new(made.await.map_err(LedgerError::internal)??))
     }
@@ -451,14 +455,17 @@ async fn open_log(
     id: u32,
     row: LogRow,
     shared: Arc<Shared>,
-    dir: &DataDir,
+    (dir, sources): (&DataDir, &KekSources),
     heads: &KeptHeads,
     witnesses: &WitnessesOf,
 ) -> Result<Log, LedgerError> {
     let path = dir.log_keys(&row.name).map_err(LedgerError::internal)?;
-    let origin = row.origin.clone();
-    let keys = tokio::task::spawn_blocking(move || LogKeys::open(&path, &origin)).await;
+    let (origin, sources) = (row.origin.clone(), sources.clone());
+    let keys = tokio::task::spawn_blocking(move || LogKeys::open(&path, &origin, &sources)).await;
     let keys = Arc::new(keys.map_err(LedgerError::internal)?.map_err(LedgerError::internal)?);
+    if let Some(before) = keys.wrapped_before() {
+        tracing::info!(log = row.name, before, kek = keys.kek(), "the keyring is wrapped by another key now");
+    }
     let signers = signing::stored(&keys.signing(), &row.keys, &row.origin)?;
     let key_rows = signing::rows(&signers);
     let params = params(id, &row, signers, &shared.clock, heads, witnesses);

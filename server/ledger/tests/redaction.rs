@@ -9,7 +9,7 @@ use cairnlog_host::{Action, Redaction};
 use cairnlog_ledger::index;
 use cairnlog_ledger::payload::{NoteAction, Payload};
 use cairnlog_ledger::redact::{RedactError, Redacted, Redactor};
-use cairnlog_store::secrets::{LogKeys, SecretKey};
+use cairnlog_store::secrets::{KekSources, LogKeys, SecretKey};
 use cairnlog_verify::event::Attribute;
 use cairnlog_verify::field::{drop_commitment, pseudonym};
 use cairnlog_verify::value::Value;
@@ -25,7 +25,9 @@ fn pseudonym_key() -> SecretKey {
     KEY.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
         let note = Zeroizing::new("PRIVATE+KEY+log+00000000+AA==".to_owned());
-        LogKeys::create(&dir.path().join("hr"), common::ORIGIN, &[note]).unwrap().pseudonym_key()
+        LogKeys::create(&dir.path().join("hr"), common::ORIGIN, &[note], &KekSources::default())
+            .unwrap()
+            .pseudonym_key()
     })
     .clone()
 }

@@ -14,7 +14,7 @@ use cairnlog_ledger::prepared::Prepared;
 use cairnlog_ledger::said::QuarantineSaid;
 use cairnlog_ledger::worker::{Draft, SealError, Sealed, Sealer};
 use cairnlog_ledger::wrap::{Page, Quarantined, open_quarantined, page_of};
-use cairnlog_store::secrets::{LogKeys, Month};
+use cairnlog_store::secrets::{KekSources, LogKeys, Month};
 use cairnlog_store::{Batch, Family, layout};
 use cairnlog_tlog::Submission;
 use cairnlog_verify::entry::{Body, Digest, Entry};
@@ -37,7 +37,9 @@ impl Log {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let note = Zeroizing::new("PRIVATE+KEY+log+00000000+AA==".to_owned());
-        let keys = Arc::new(LogKeys::create(&dir.path().join("hr"), ORIGIN, &[note]).unwrap());
+        let keys = Arc::new(
+            LogKeys::create(&dir.path().join("hr"), ORIGIN, &[note], &KekSources::default()).unwrap(),
+        );
         let sealer = Sealer::new(ORIGIN.to_owned(), Arc::clone(&keys), Arc::new(OsRandom));
         Self { keys, sealer, _dir: dir }
     }

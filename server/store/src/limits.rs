@@ -37,6 +37,13 @@ pub const WINDOW_DAYS_KEPT: u32 = 2;
 /// Bytes of a `keyring` file that are read at most.
 pub const KEYRING_BYTES_MAX: u64 = 256 << 20;
 
+/// Characters of the name that a key-encryption key of the environment or of a PKCS#11 token is called by: the longest that
+/// vendors' tools show whole.
+pub const KEK_ID_BYTES_MAX: usize = 64;
+
+/// Key-encryption keys that the environment may hold: the one that wraps, and those before it while they are replaced.
+pub const ENVIRONMENT_KEKS_MAX: usize = 16;
+
 /// Bytes of a kept tree head that are read at most: a note with sixteen Ed25519 signatures has some 3,000.
 pub const KEPT_HEAD_BYTES_MAX: u64 = 64 << 10;
 

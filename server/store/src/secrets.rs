@@ -4,8 +4,12 @@
 //! A directory holds three files, each 0600 and each replaced as a whole:
 //!
 //! - `signing`: the log's signing keys, C2SP private notes (`PRIVATE+KEY+…`), one a line.
-//! - `kek`: key-encryption keys by id, in the clear.
-//! - `keyring`: page, index, window and pseudonym keys, wrapped by the key-encryption key with AES-256-GCM-SIV.
+//! - `kek`: key-encryption keys by id, in the clear; not there where the environment or a PKCS#11 token has them.
+//! - `keyring`: page, index, window and pseudonym keys, wrapped by the key-encryption key.
+//!
+//! Another key-encryption key takes over in three steps, each durable before the next: it is there to be read, the keyring
+//! is wrapped anew and replaced, and the one before is removed from `kek`. A crash in between leaves a keyring that opens,
+//! and the next start takes the steps that are left.
 //!
 //! All keys are random and independent. `docs/storage.md` has the formats and says who is trusted with what.
 //!
@@ -13,34 +17,32 @@
 //! the keys are opened count as full, and the first reservation makes new ones. A restart wastes at most 15 unused pages
 //! and part of another, some 95 bytes each; nothing has to be written when a page is handed out.
 
+mod error;
+mod files;
 mod kek;
 mod key;
 mod keyring;
 mod month;
+mod wrapped;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
-use thiserror::Error;
 use zeroize::Zeroizing;
 
+pub use self::error::SecretsError;
+pub use self::kek::{EnvironmentKeks, KekSource, KekSources, TokenKeks, TokenSettings};
 pub use self::key::{PageId, PageKey, SecretKey};
 pub use self::month::{Month, MonthError, day_of};
 
-use self::kek::Kek;
-use self::keyring::{Keyring, Wrapping};
+use self::files::{KEK, KEYRING, SIGNING, at, is_note, join_lines, keks_of, read_signing, write};
+use self::kek::Keks;
+use self::keyring::{Keyring, KeyringFile, Wrapping};
 use crate::durable;
 use crate::limits::{PAGE_BLOCK, PAGE_RECORDS_MAX, RESERVATION_RECORDS_MAX, SMALL_FILE_BYTES_MAX};
-
-const SIGNING: &str = "signing";
-const KEK: &str = "kek";
-const KEYRING: &str = "keyring";
-const PRIVATE_NOTE: &str = "PRIVATE+KEY+";
 
 /// The keys of one log. Reads are cheap and never wait for the disk; what makes a key blocks on it, and whatever such a
 /// call answers is durable.
@@ -48,16 +50,18 @@ pub struct LogKeys {
     dir: PathBuf,
     origin: String,
     signing: RwLock<Arc<[Zeroizing<String>]>>,
-    kek: Kek,
+    /// The key-encryption key that wrapped the keyring when it was opened, if another one does since.
+    wrapped_before: Option<String>,
     /// What readers see: the last keyring that is on disk. Held only to clone the pointer.
     shown: RwLock<Arc<Keyring>>,
     /// Held by who writes the keyring, across the write.
     room: Mutex<Room>,
 }
 
-/// Pages of this run with places left, the next to be used first, and who may still use those of this run.
-#[derive(Default)]
+/// What wraps, and the pages of this run with places left, the next to be used first, and who may still use those of this
+/// run.
 struct Room {
+    keks: Keks,
     pages: VecDeque<OpenPage>,
     leases: BTreeMap<PageId, Weak<()>>,
 }
@@ -82,71 +86,17 @@ pub struct Places {
     pub lease: Lease,
 }
 
+/// Reads a small file that has to be its owner's alone, such as one with a PIN.
+///
+/// # Errors
+/// [`SecretsError::Exposed`] if others may read or change it; [`SecretsError::Missing`], [`SecretsError::Io`].
+pub fn read_private(path: &Path) -> Result<Zeroizing<String>, SecretsError> {
+    files::read(path, SMALL_FILE_BYTES_MAX)
+}
+
 /// While one is held, rows may yet be written whose keys are wrapped by the page that it belongs to.
 #[derive(Clone, Debug)]
 pub struct Lease(Arc<()>);
-
-/// Why keys could not be read or made. Never holds key material.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum SecretsError {
-    /// A file is gone.
-    #[error("{0} is missing; restore it from its backup")]
-    Missing(PathBuf),
-    /// There are keys already.
-    #[error("{0} is there already; keys are never overwritten, move it away if it is not in use")]
-    Exists(PathBuf),
-    /// A file is not what was written.
-    #[error("{path} can't be read: {what}; restore it from its backup")]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// The keyring is wrapped by a key that `kek` does not hold.
-    #[error("{path} is wrapped by the key-encryption key {id}, which {KEK} does not hold; restore that one")]
-    NoKek {
-        /// The keyring.
-        path: PathBuf,
-        /// The missing key's id.
-        id: String,
-    },
-    /// The active key of `kek` is not among its keys.
-    #[error("{KEK} does not hold the key that it calls active; restore it from its backup")]
-    NoActiveKek,
-    /// Others than the owner may read or change a file.
-    #[error(
-        "{0} is open to others than its owner; make sure that nobody else has read it, then `chmod 600` it"
-    )]
-    Exposed(PathBuf),
-    /// A key in the keyring does not open.
-    #[error("{path} does not open under its key-encryption key; restore both from one backup")]
-    Unwrap {
-        /// The keyring.
-        path: PathBuf,
-    },
-    /// What is to be created is no origin or no signing key.
-    #[error("keys need an origin of 1 to 255 bytes and at least one signing key, a private note a line")]
-    Invalid,
-    /// More record keys than one reservation gives.
-    #[error("{0} records are more than {RESERVATION_RECORDS_MAX} in one reservation; reserve in parts")]
-    TooMany(u32),
-    /// The keyring is full.
-    #[error("the keyring is full; start a new log")]
-    Exhausted,
-    /// The system has no randomness.
-    #[error("the system gives no randomness: {0}")]
-    Random(#[from] getrandom::Error),
-    /// The file system refused.
-    #[error("{path}: {source}; check that the directory is writable and the disk not full")]
-    Io {
-        /// What was touched.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
 
 impl PartialEq for Lease {
     /// Whether they are of one page and run.
@@ -158,15 +108,20 @@ impl PartialEq for Lease {
 impl Eq for Lease {}
 
 impl LogKeys {
-    /// Creates the directory `dir` with the given signing keys, a fresh key-encryption key and a fresh keyring, for the
-    /// log with this origin.
+    /// Creates the directory `dir` with the given signing keys and a fresh keyring, for the log with this origin; where
+    /// files are to have the key-encryption keys, with a fresh one of those.
     ///
     /// A crash leaves no directory, or a whole one. So keys may be there of a log whose creation got no further: they
     /// were never used, and opening them is as good as creating them.
     ///
     /// # Errors
     /// [`SecretsError::Exists`] if `dir` is there; [`SecretsError::Invalid`] for what is no origin or private note.
-    pub fn create(dir: &Path, origin: &str, signing: &[Zeroizing<String>]) -> Result<Self, SecretsError> {
+    pub fn create(
+        dir: &Path,
+        origin: &str,
+        signing: &[Zeroizing<String>],
+        sources: &KekSources,
+    ) -> Result<Self, SecretsError> {
         if cairnlog_verify::name::check_origin(origin).is_err()
             || signing.is_empty()
             || !signing.iter().all(is_note)
@@ -183,26 +138,67 @@ impl LogKeys {
         }
         durable::create_dir(&staging).map_err(at(&staging))?;
 
-        let kek = Kek::generate()?;
-        let wrapping = Wrapping { kek: &kek, origin };
-        let keyring = Keyring::generate(wrapping)?;
+        let keks = Keks::generate(dir.join(KEK), sources.clone())?;
+        let keyring = Keyring::generate(Wrapping { keks: &keks, origin })?;
         write(&staging.join(SIGNING), join_lines(signing).as_bytes())?;
-        write(&staging.join(KEK), kek.render().as_bytes())?;
-        write(&staging.join(KEYRING), keyring.render(wrapping).as_bytes())?;
+        keks.write_into(&staging)?;
+        write(&staging.join(KEYRING), keyring.render(origin).as_bytes())?;
         fs::rename(&staging, dir).map_err(at(dir))?;
         durable::sync_parent(dir).map_err(at(dir))?;
-        Ok(Self::new(dir, origin, signing.to_vec(), kek, keyring))
+        Ok(Self::new(dir, origin, signing.to_vec(), keks, keyring))
     }
 
-    /// Opens the keys in `dir` of the log with this origin.
+    /// Opens the keys in `dir` of the log with this origin. Where another key-encryption key is to wrap the keyring than
+    /// the one that does, it is wrapped anew, and keys in `kek` that wrap nothing any more are removed.
     ///
     /// # Errors
     /// [`SecretsError`], naming the file that is missing, malformed or does not open.
-    pub fn open(dir: &Path, origin: &str) -> Result<Self, SecretsError> {
+    pub fn open(dir: &Path, origin: &str, sources: &KekSources) -> Result<Self, SecretsError> {
         let signing = read_signing(&dir.join(SIGNING))?;
-        let kek = Kek::read(&dir.join(KEK))?;
-        let keyring = Keyring::read(&dir.join(KEYRING), Wrapping { kek: &kek, origin })?;
-        Ok(Self::new(dir, origin, signing, kek, keyring))
+        let mut keks = Keks::read(dir.join(KEK), sources.clone())?;
+        let path = dir.join(KEYRING);
+        let file = KeyringFile::read(&path, origin)?;
+        keks.require(file.kek(), &path)?;
+        let keyring = Keyring::open(file, Wrapping { keks: &keks, origin })?;
+        let keyring = keyring.ok_or(SecretsError::Unwrap { path })?;
+        keks.require_active()?;
+        let before = keyring.kek().to_owned();
+        let mut opened = Self::new(dir, origin, signing, keks, keyring);
+        opened.wrap_anew(&mut opened.room())?;
+        opened.wrapped_before = (before != opened.kek()).then_some(before);
+        Ok(opened)
+    }
+
+    /// The signing keys in `dir`, each a C2SP private note, for who needs no others: nothing else is read.
+    ///
+    /// # Errors
+    /// [`SecretsError`].
+    pub fn signing_in(dir: &Path) -> Result<Vec<Zeroizing<String>>, SecretsError> {
+        read_signing(&dir.join(SIGNING))
+    }
+
+    /// The id of the key-encryption key that the keyring is wrapped by.
+    #[must_use]
+    pub fn kek(&self) -> String {
+        self.shown().kek().to_owned()
+    }
+
+    /// The id of the key-encryption key that wrapped the keyring when it was opened, if it was wrapped anew then.
+    #[must_use]
+    pub fn wrapped_before(&self) -> Option<&str> {
+        self.wrapped_before.as_deref()
+    }
+
+    /// Makes a fresh key-encryption key, wraps the keyring anew and removes the key before from `kek`. Readers do not wait;
+    /// who makes keys does. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`SecretsError::RotatedElsewhere`] where the key-encryption key is not in a file; else [`SecretsError`], and then
+    /// the keyring is wrapped by the key before or by a fresh one, and opens all the same.
+    pub fn rotate_kek(&self) -> Result<(), SecretsError> {
+        let mut room = self.room();
+        room.keks.renew()?;
+        self.wrap_anew(&mut room)
     }
 
     /// The signing keys, each a C2SP private note.
@@ -372,15 +368,25 @@ impl LogKeys {
         self.shown().pseudonym().clone()
     }
 
-    fn new(dir: &Path, origin: &str, signing: Vec<Zeroizing<String>>, kek: Kek, keyring: Keyring) -> Self {
+    fn new(dir: &Path, origin: &str, signing: Vec<Zeroizing<String>>, keks: Keks, keyring: Keyring) -> Self {
+        let room = Room { keks, pages: VecDeque::new(), leases: BTreeMap::new() };
         Self {
             dir: dir.to_path_buf(),
             origin: origin.to_owned(),
             signing: RwLock::new(signing.into()),
-            kek,
+            wrapped_before: None,
             shown: RwLock::new(Arc::new(keyring)),
-            room: Mutex::default(),
+            room: Mutex::new(room),
         }
+    }
+
+    /// Wraps the keyring by the active key where another one does, then removes what wraps nothing any more.
+    fn wrap_anew(&self, room: &mut MutexGuard<'_, Room>) -> Result<(), SecretsError> {
+        if self.kek() != room.keks.active()? {
+            self.change(room, |_, _| Ok(()))?;
+        }
+        let used = keks_of(&self.dir)?;
+        used.map_or(Ok(()), |used| room.keks.forget_all_but(&used))
     }
 
     fn find_or_make(
@@ -399,19 +405,20 @@ impl LogKeys {
         self.change(&room, make)
     }
 
-    /// Changes a copy of the keyring, writes it, and shows it to readers only then. The guard proves that nobody else
-    /// writes. When the write fails the new file may be there all the same; no key in it was handed out, and the next
+    /// Changes a copy of the keyring, writes it, and shows it to readers only then. All of it is wrapped by the active key
+    /// then, also where an earlier attempt at that failed. The guard proves that nobody else writes. When the write fails the new file may be there all the same; no key in it was handed out, and the next
     /// write replaces it.
     fn change<T>(
         &self,
-        _writing: &MutexGuard<'_, Room>,
+        writing: &MutexGuard<'_, Room>,
         change: impl FnOnce(&mut Keyring, Wrapping<'_>) -> Result<T, SecretsError>,
     ) -> Result<T, SecretsError> {
-        let wrapping = Wrapping { kek: &self.kek, origin: &self.origin };
+        let wrapping = Wrapping { keks: &writing.keks, origin: &self.origin };
         let mut keyring = Keyring::clone(&self.shown());
+        keyring.rewrap(wrapping)?;
         let made = change(&mut keyring, wrapping)?;
         keyring.next_epoch()?;
-        write(&self.dir.join(KEYRING), keyring.render(wrapping).as_bytes())?;
+        write(&self.dir.join(KEYRING), keyring.render(&self.origin).as_bytes())?;
         *self.shown.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keyring);
         Ok(made)
     }
@@ -432,50 +439,4 @@ impl fmt::Debug for LogKeys {
             .field("origin", &self.origin)
             .finish_non_exhaustive()
     }
-}
-
-fn read_signing(path: &Path) -> Result<Vec<Zeroizing<String>>, SecretsError> {
-    let text = read(path, SMALL_FILE_BYTES_MAX)?;
-    let notes: Vec<_> = text.lines().map(|line| Zeroizing::new(line.to_owned())).collect();
-    let is_whole = text.ends_with('\n') && notes.iter().all(|note| note.starts_with(PRIVATE_NOTE));
-    if notes.is_empty() || !is_whole {
-        let what = format!("it is not one {PRIVATE_NOTE}… a line");
-        return Err(SecretsError::Malformed { path: path.to_path_buf(), what });
-    }
-    Ok(notes)
-}
-
-fn is_note(note: &Zeroizing<String>) -> bool {
-    note.starts_with(PRIVATE_NOTE) && !note.contains('\n')
-}
-
-fn join_lines(notes: &[Zeroizing<String>]) -> Zeroizing<String> {
-    let bytes = notes.iter().map(|note| note.len() + 1).sum();
-    let mut text = Zeroizing::new(String::with_capacity(bytes));
-    for note in notes {
-        text.push_str(note);
-        text.push('\n');
-    }
-    text
-}
-
-fn read(path: &Path, max: u64) -> Result<Zeroizing<String>, SecretsError> {
-    if fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0) {
-        return Err(SecretsError::Exposed(path.to_path_buf()));
-    }
-    durable::read(path, max).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => SecretsError::Missing(path.to_path_buf()),
-        io::ErrorKind::InvalidData => {
-            SecretsError::Malformed { path: path.to_path_buf(), what: "it is no text".into() }
-        }
-        _ => at(path)(source),
-    })
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), SecretsError> {
-    durable::write(path, bytes).map_err(at(path))
-}
-
-fn at(path: &Path) -> impl Fn(io::Error) -> SecretsError {
-    move |source| SecretsError::Io { path: path.to_path_buf(), source }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cairnlog_store::limits::{PAGE_BLOCK, PAGE_RECORDS_MAX, RESERVATION_RECORDS_MAX};
-use cairnlog_store::secrets::{LogKeys, Month, PageId, Places, SecretsError};
+use cairnlog_store::secrets::{KekSources, LogKeys, Month, PageId, Places, SecretsError};
 use proptest::prelude::*;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
@@ -24,8 +24,16 @@ fn notes() -> Vec<Zeroizing<String>> {
 fn created() -> (TempDir, PathBuf, LogKeys) {
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("keys/hr");
-    let keys = LogKeys::create(&dir, ORIGIN, &notes()).unwrap();
+    let keys = create(&dir, ORIGIN, &notes()).unwrap();
     (parent, dir, keys)
+}
+
+fn create(dir: &Path, origin: &str, signing: &[Zeroizing<String>]) -> Result<LogKeys, SecretsError> {
+    LogKeys::create(dir, origin, signing, &KekSources::default())
+}
+
+fn open(dir: &Path, origin: &str) -> Result<LogKeys, SecretsError> {
+    LogKeys::open(dir, origin, &KekSources::default())
 }
 
 fn month(text: &str) -> Month {
@@ -42,7 +50,7 @@ fn members(path: &Path) -> serde_json::Value {
 }
 
 fn reopen_error(dir: &Path) -> SecretsError {
-    LogKeys::open(dir, ORIGIN).unwrap_err()
+    open(dir, ORIGIN).unwrap_err()
 }
 
 #[test]
@@ -53,7 +61,7 @@ fn what_was_made_is_found_again() {
     let index = keys.index_key(month("2026-11")).unwrap();
     let window = keys.window_key(20_780).unwrap();
 
-    let found = LogKeys::open(&dir, ORIGIN).unwrap();
+    let found = open(&dir, ORIGIN).unwrap();
     assert_eq!(*found.signing(), notes());
     assert_eq!(found.page(*id).unwrap().as_bytes(), page.as_bytes());
     assert_eq!(found.existing_index_key(month("2026-11")).unwrap().as_bytes(), index.as_bytes());
@@ -78,7 +86,7 @@ fn files_written_by_another_implementation_open() {
         // A checkout knows no permissions but "executable".
         fs::set_permissions(&own, fs::Permissions::from_mode(0o600)).unwrap();
     }
-    let keys = LogKeys::open(dir.path(), ORIGIN).unwrap();
+    let keys = open(dir.path(), ORIGIN).unwrap();
     let found = [
         ("key page:2", *keys.page(2).unwrap().as_bytes()),
         ("key page:10", *keys.page(10).unwrap().as_bytes()),
@@ -126,7 +134,7 @@ fn files_are_for_their_owner_alone() {
 fn keys_are_never_overwritten() {
     let (_parent, dir, _keys) = created();
     let before = fs::read(dir.join("kek")).unwrap();
-    assert!(matches!(LogKeys::create(&dir, ORIGIN, &notes()), Err(SecretsError::Exists(_))));
+    assert!(matches!(create(&dir, ORIGIN, &notes()), Err(SecretsError::Exists(_))));
     assert_eq!(fs::read(dir.join("kek")).unwrap(), before);
 }
 
@@ -135,8 +143,8 @@ fn a_creation_that_crashed_is_begun_anew() {
     let parent = tempfile::tempdir().unwrap();
     fs::create_dir(parent.path().join(".hr.new")).unwrap();
     fs::write(parent.path().join(".hr.new/kek"), "half").unwrap();
-    LogKeys::create(&parent.path().join("hr"), ORIGIN, &notes()).unwrap();
-    assert!(LogKeys::open(&parent.path().join("hr"), ORIGIN).is_ok());
+    create(&parent.path().join("hr"), ORIGIN, &notes()).unwrap();
+    assert!(open(&parent.path().join("hr"), ORIGIN).is_ok());
     assert!(!parent.path().join(".hr.new").exists());
 }
 
@@ -149,7 +157,7 @@ fn what_is_no_origin_or_note_is_refused() {
     for (origin, signing) in
         [("", notes()), ("a b", notes()), (ORIGIN, vec![]), (ORIGIN, note("key")), (ORIGIN, two_lines)]
     {
-        assert!(matches!(LogKeys::create(&dir, origin, &signing), Err(SecretsError::Invalid)), "{origin}");
+        assert!(matches!(create(&dir, origin, &signing), Err(SecretsError::Invalid)), "{origin}");
     }
     assert!(!dir.exists());
 }
@@ -225,7 +233,7 @@ fn no_entry_opens_in_anothers_place() {
         edit(&dir.join("keyring"), |text| text.replace(first, "*").replace(other, first).replace('*', other));
         assert!(matches!(reopen_error(&dir), SecretsError::Unwrap { .. }));
         edit(&dir.join("keyring"), |text| text.replace(first, "*").replace(other, first).replace('*', other));
-        assert!(LogKeys::open(&dir, ORIGIN).is_ok());
+        assert!(open(&dir, ORIGIN).is_ok());
     }
     edit(&dir.join("keyring"), |text| text.replace("\"2026-11\":", "\"2026-12\":"));
     assert!(matches!(reopen_error(&dir), SecretsError::Unwrap { .. }));
@@ -234,12 +242,12 @@ fn no_entry_opens_in_anothers_place() {
 #[test]
 fn another_logs_keyring_or_kek_is_refused() {
     let (_parent, dir, _keys) = created();
-    let error = LogKeys::open(&dir, "log.example/it").unwrap_err();
+    let error = open(&dir, "log.example/it").unwrap_err();
     assert!(matches!(&error, SecretsError::Malformed { .. }), "{error}");
     assert!(error.to_string().contains(ORIGIN));
     // The origin is in the sealed context too, so renaming it in the file is of no use.
     edit(&dir.join("keyring"), |text| text.replace(ORIGIN, "log.example/it"));
-    let error = LogKeys::open(&dir, "log.example/it").unwrap_err();
+    let error = open(&dir, "log.example/it").unwrap_err();
     assert!(matches!(error, SecretsError::Unwrap { .. }), "{error}");
 
     let (_parent, dir, _keys) = created();
@@ -265,11 +273,12 @@ fn a_new_active_kek_wraps_what_the_old_one_did() {
         renewed.replace("}}", &format!(",\"ffffffff\":\"{}\"}}}}", STANDARD.encode([7; 32])))
     });
 
-    let found = LogKeys::open(&dir, ORIGIN).unwrap();
-    assert_eq!(members(&dir.join("keyring"))["kek"], old.as_str());
-    found.window_key(20_780).unwrap();
+    let found = open(&dir, ORIGIN).unwrap();
+    assert_eq!((found.wrapped_before(), found.kek().as_str()), (Some(old.as_str()), "ffffffff"));
     assert_eq!(members(&dir.join("keyring"))["kek"], "ffffffff");
-    let found = LogKeys::open(&dir, ORIGIN).unwrap();
+    assert!(!fs::read_to_string(dir.join("kek")).unwrap().contains(&old), "it wraps nothing any more");
+    let found = open(&dir, ORIGIN).unwrap();
+    assert!(found.wrapped_before().is_none());
     assert_eq!(found.page(id).unwrap().as_bytes(), page.as_bytes());
     assert_eq!(found.existing_index_key(month("2026-11")).unwrap().as_bytes(), index.as_bytes());
     assert_eq!(found.pseudonym_key().as_bytes(), keys.pseudonym_key().as_bytes());
@@ -324,7 +333,7 @@ fn a_keyring_that_can_not_be_written_reserves_nothing() {
     assert_eq!(fs::read(dir.join("keyring")).unwrap(), before);
     fs::remove_dir(dir.join("keyring.tmp")).unwrap();
     let Places { page: id, key: page, .. } = keys.page_for(1).unwrap().remove(0);
-    let found = LogKeys::open(&dir, ORIGIN).unwrap();
+    let found = open(&dir, ORIGIN).unwrap();
     assert_eq!(found.page(id).unwrap().as_bytes(), page.as_bytes());
 }
 
@@ -345,7 +354,7 @@ fn a_page_is_destroyed_once_nobody_can_use_it_any_more() {
     assert_eq!(keys.epoch(), before + 1);
     keys.destroy_pages(&gone).unwrap();
     assert_eq!(keys.epoch(), before + 1, "there was nothing to destroy");
-    for keys in [&keys, &LogKeys::open(&dir, ORIGIN).unwrap()] {
+    for keys in [&keys, &open(&dir, ORIGIN).unwrap()] {
         assert!(gone.iter().all(|page| keys.page(*page).is_none()) && keys.page(kept).is_some());
     }
     assert!(!members(&dir.join("keyring"))["pages"].as_object().unwrap().contains_key("2"));
@@ -369,7 +378,7 @@ fn index_keys_are_destroyed() {
     keys.index_key(new).unwrap();
     keys.destroy_index_keys(&BTreeSet::from([old])).unwrap();
     assert!(keys.existing_index_key(old).is_none());
-    assert_eq!(LogKeys::open(&dir, ORIGIN).unwrap().index_months(), [new]);
+    assert_eq!(open(&dir, ORIGIN).unwrap().index_months(), [new]);
     assert_ne!(*keys.index_key(old).unwrap().as_bytes(), before);
 }
 
@@ -383,7 +392,7 @@ fn old_window_keys_are_destroyed() {
         (0..200).filter(|day| keys.existing_window_key(*day).is_some()).collect()
     };
     assert_eq!(days(&keys), [101, 102, 103]);
-    assert_eq!(days(&LogKeys::open(&dir, ORIGIN).unwrap()), [101, 102, 103]);
+    assert_eq!(days(&open(&dir, ORIGIN).unwrap()), [101, 102, 103]);
     let epoch = keys.epoch();
     keys.window_key(101).unwrap();
     assert_eq!(keys.epoch(), epoch);
@@ -424,7 +433,7 @@ fn threads_never_share_a_place() {
     let wanted: u32 = (0..4).flat_map(|thread| (0..40).map(move |round| 1 + round * 97 + thread)).sum();
     assert_eq!(used.values().sum::<u32>(), wanted);
     assert!(used.values().all(|count| *count <= PAGE_RECORDS_MAX));
-    let found = LogKeys::open(&dir, ORIGIN).unwrap();
+    let found = open(&dir, ORIGIN).unwrap();
     assert!(used.keys().all(|id| found.page(*id).is_some()));
 }
 
@@ -444,7 +453,7 @@ proptest! {
             let Some(records) = step else {
                 last_of_earlier_runs = all_keys.keys().next_back().copied().unwrap_or(0);
                 of_this_run.clear();
-                keys = LogKeys::open(&dir, ORIGIN).unwrap();
+                keys = open(&dir, ORIGIN).unwrap();
                 continue;
             };
             let reserved = keys.page_for(records).unwrap();

@@ -173,11 +173,10 @@ async fn walk(engine: &Arc<dyn Engine>, keys: &[VerifierKey], checked: &mut Chec
 /// The keys that the directory itself holds.
 async fn own_keys(dir: &DataDir, log: &StoredLog) -> Result<Vec<VerifierKey>, String> {
     let path = dir.log_keys(&log.name).map_err(|error| error.to_string())?;
-    let origin = log.origin.clone();
-    let keys = tokio::task::spawn_blocking(move || LogKeys::open(&path, &origin)).await;
-    let keys = keys.map_err(|gone| gone.to_string())?.map_err(|error| error.to_string())?;
+    let notes = tokio::task::spawn_blocking(move || LogKeys::signing_in(&path)).await;
+    let notes = notes.map_err(|gone| gone.to_string())?.map_err(|error| error.to_string())?;
     let public = |note: &str| note.parse::<SigningKey>().ok().map(|key| key.verifier_key().clone());
-    Ok(keys.signing().iter().filter_map(|note| public(note)).collect())
+    Ok(notes.iter().filter_map(|note| public(note)).collect())
 }
 
 impl Shown for Checked {

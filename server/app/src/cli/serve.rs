@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::exit::{Exit, Failure};
-use crate::config::{self, Flags, LISTEN_DEFAULT};
+use crate::config::{self, Flags, LISTEN_DEFAULT, SourceName};
 use crate::server::{Server, ServerError};
 
 const EXAMPLES: &str = "\
@@ -20,6 +20,8 @@ file is TOML:
   listen = \"0.0.0.0:8080\"
   public_host = \"logs.example.com\"    # the origin of a new log is this and /logs/NAME
   witness_policy = \"witnesses.policy\"
+  kek_source = \"file\"                 # or environment (CAIRNLOG_KEK), or pkcs11: see docs/keys.md
+  keyring_backup_days = 30              # how long copies of keyrings live: an erasure is complete a day after
   ingest_bytes_max = 16777216           # also ingest_records_max, record_bytes_max
   log = \"info\"                        # a level: error, warn, info, debug, trace
 
@@ -47,6 +49,9 @@ pub(super) struct Args {
     witness_policy: Option<PathBuf>,
     #[arg(long, value_name = "ADDRESS", help = format!("The address to listen on; port 0 takes a free one [default: {LISTEN_DEFAULT}]"))]
     listen: Option<SocketAddr>,
+    /// Where the keys come from that wrap keyrings [default: file].
+    #[arg(long, value_enum, value_name = "SOURCE")]
+    kek_source: Option<SourceName>,
     /// A TOML file with settings.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -58,6 +63,7 @@ pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
         heads: args.heads,
         witness_policy: args.witness_policy,
         listen: args.listen,
+        kek_source: args.kek_source,
         file: args.config,
     };
     let settings = config::load(&flags, config::env).map_err(|error| Failure::usage(error.to_string()))?;

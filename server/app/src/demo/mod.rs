@@ -15,10 +15,11 @@ use std::path::PathBuf;
 use std::pin::pin;
 
 use cairnlog_client::{Client, Log, LogInfo, Secret};
+use cairnlog_ledger::limits::KEYRING_BACKUP_DAYS;
 use cairnlog_verify::Hash;
 
 use crate::cli::{Exit, Failure, log_to_stderr, stop_signal};
-use crate::config::{self, IngestLimits, LISTEN_DEFAULT, Settings};
+use crate::config::{self, IngestLimits, KekSettings, LISTEN_DEFAULT, Settings};
 use crate::server::{Server, ServerError};
 use narrator::Narrator;
 use samples::Samples;
@@ -94,6 +95,8 @@ async fn start(args: &Args, token: &Secret) -> Result<Server, ServerError> {
         admin_token: Some(token.clone()),
         ingest: IngestLimits::default(),
         two_person: false,
+        keyring_backup_days: KEYRING_BACKUP_DAYS,
+        keks: KekSettings::default(),
     };
     match Server::start(&settings).await {
         Err(ServerError::Listen(..)) if args.listen.is_none() => {

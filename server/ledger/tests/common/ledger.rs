@@ -10,6 +10,7 @@ use cairnlog_ledger::{Config, Ledger, LedgerError};
 use cairnlog_store::Engine;
 use cairnlog_store::datadir::DataDir;
 use cairnlog_store::kept::KeptHeads;
+use cairnlog_store::secrets::KekSources;
 use cairnlog_tlog::SharedWriter;
 
 pub(crate) async fn open(dir: &Path, engine: Arc<dyn Engine>) -> Ledger {
@@ -30,6 +31,7 @@ pub(crate) async fn try_open(dir: &Path, engine: Arc<dyn Engine>) -> Result<Ledg
         public_host: "log.example".to_owned(),
         workers: 1,
         record_bytes_max: RECORD_BYTES_DEFAULT,
+        keks: KekSources::default(),
         keyring_backup_days: KEYRING_BACKUP_DAYS,
     };
     Ledger::open(config).await

@@ -7,7 +7,7 @@ use cairnlog_ledger::limits::RECORDS_WALKED_MAX;
 use cairnlog_ledger::prepared::Prepared;
 use cairnlog_ledger::worker::Sealed;
 use cairnlog_ledger::{Log, Order, Position, Search};
-use cairnlog_store::secrets::{LogKeys, Month};
+use cairnlog_store::secrets::{KekSources, LogKeys, Month};
 use cairnlog_verify::tree::leaf_hash;
 
 use crate::world::{MORNING_MS, World, record};
@@ -38,7 +38,9 @@ fn shut(number: i64, terms: Vec<Term>) -> Sealed {
 
 /// Fills the hour with records, each of which one of two filters lists, by turns.
 async fn fill(world: &World, log: &Log, count: i64) {
-    let keys = LogKeys::open(&world.dir.path().join("keys/hr"), "log.example/logs/hr").unwrap();
+    let keys =
+        LogKeys::open(&world.dir.path().join("keys/hr"), "log.example/logs/hr", &KekSources::default())
+            .unwrap();
     let key = keys.existing_index_key(Month::of(MORNING_MS)).unwrap();
     let mut tokens = Tokens::new(key.as_bytes());
     let terms = [tokens.term(Field::Class, "6003"), tokens.term(Field::Status, "1")];

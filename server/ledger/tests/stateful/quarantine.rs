@@ -4,7 +4,7 @@ use bytes::Bytes;
 use cairnlog_ledger::limits::RECORD_BYTES_DEFAULT;
 use cairnlog_ledger::wrap::{Page, Quarantined, open_quarantined, page_of};
 use cairnlog_ledger::{LedgerError, Policy, Status};
-use cairnlog_store::secrets::LogKeys;
+use cairnlog_store::secrets::{KekSources, LogKeys};
 use cairnlog_store::{Family, layout};
 use cairnlog_verify::entry::{Body, Entry};
 use cairnlog_verify::raw::RawInput;
@@ -18,7 +18,7 @@ const LOG: u32 = 1;
 /// A quarantined raw record, opened as an operator with the keys would, and its entry.
 async fn opened(world: &World, index: u64) -> (Quarantined, Entry) {
     let origin = world.log().info().origin;
-    let keys = LogKeys::open(&world.dir.path().join("keys/hr"), &origin).unwrap();
+    let keys = LogKeys::open(&world.dir.path().join("keys/hr"), &origin, &KekSources::default()).unwrap();
     let entry = world.row(Family::Entries, &layout::entry_key(LOG, index)).await.unwrap();
     let key = world.row(Family::Keys, &layout::record_key_key(LOG, index)).await.unwrap();
     let sealed = world.row(Family::Quarantine, &layout::quarantine_key(LOG, index)).await.unwrap();

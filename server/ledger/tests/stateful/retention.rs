@@ -6,7 +6,7 @@ use cairnlog_ledger::limits::ERASED_AT_ONCE;
 use cairnlog_ledger::{
     Class, LedgerError, Order, Refusal, Refused, Search, SourceSpec, Swept, Target, Trigger,
 };
-use cairnlog_store::secrets::LogKeys;
+use cairnlog_store::secrets::{KekSources, LogKeys};
 use cairnlog_store::{Family, layout};
 use cairnlog_verify::entry::{Body, Entry, Erased};
 use serde_json::json;
@@ -158,7 +158,10 @@ async fn a_page_is_destroyed_and_the_rest_of_it_opens_all_the_same() {
     let key = layout::record_key_key(1, first);
     let stolen = world.row(Family::Keys, &key).await.unwrap();
     let page = u32::from_be_bytes(stolen[..4].try_into().unwrap());
-    let keys = || LogKeys::open(&world.dir.path().join("keys/hr"), "log.example/logs/hr").unwrap();
+    let keys = || {
+        LogKeys::open(&world.dir.path().join("keys/hr"), "log.example/logs/hr", &KekSources::default())
+            .unwrap()
+    };
     assert!(keys().page(page).is_some());
     assert_eq!(world.log().destroy_pages().await.unwrap(), 0, "nothing was erased");
 
@@ -168,7 +171,9 @@ async fn a_page_is_destroyed_and_the_rest_of_it_opens_all_the_same() {
     assert!(keys().page(page).is_some(), "not yet");
     world.reopen().await;
     assert_eq!(world.log().destroy_pages().await.unwrap(), 1);
-    let keys = LogKeys::open(&world.dir.path().join("keys/hr"), "log.example/logs/hr").unwrap();
+    let keys =
+        LogKeys::open(&world.dir.path().join("keys/hr"), "log.example/logs/hr", &KekSources::default())
+            .unwrap();
     assert!(keys.page(page).is_none(), "an older copy of the row opens nothing now");
     let pages: BTreeSet<Vec<u8>> = world
         .rows(Family::Keys)

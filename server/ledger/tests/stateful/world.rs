@@ -15,6 +15,7 @@ use cairnlog_store::datadir::DataDir;
 use cairnlog_store::faulty::FaultyEngine;
 use cairnlog_store::kept::KeptHeads;
 use cairnlog_store::memory::MemoryEngine;
+use cairnlog_store::secrets::KekSources;
 use cairnlog_store::{Batch, Engine, Family, Scan};
 use cairnlog_tlog::SharedWriter;
 use serde_json::{Value as Json, json};
@@ -191,6 +192,7 @@ impl World {
             public_host: "log.example".to_owned(),
             workers: 2,
             record_bytes_max: RECORD_BYTES_DEFAULT,
+            keks: KekSources::default(),
             keyring_backup_days: KEYRING_BACKUP_DAYS,
         };
         self.ledger = Some(Ledger::open(config).await.unwrap());

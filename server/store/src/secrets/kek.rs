@@ -1,154 +1,219 @@
-//! The file `kek`: the log's key-encryption keys, in the clear. Whoever has it and the keyring opens every record.
+//! Key-encryption keys: where they come from, and which of them wraps a log's keyring.
+//!
+//! A key has an id, which the keyring names, and the id says where the key is from: one in a log's file `kek` is eight
+//! hexadecimal digits, one of the environment begins with `env:`, one in a PKCS#11 token with `pkcs11:`. One source of a
+//! server wraps; the keys of the others are there to be read, so that a server can move from one to another.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::path::Path;
+mod environment;
+mod file;
+mod token;
 
-use aes_gcm_siv::aead::{Aead as _, KeyInit as _, Payload};
-use aes_gcm_siv::{Aes256GcmSiv, Nonce};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::de::{self, Visitor};
-use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+pub use self::environment::EnvironmentKeks;
+pub use self::token::{TokenKeks, TokenSettings};
+
+use self::file::FileKeks;
 use super::SecretsError;
+use super::files::{KEK, at, write};
 use super::key::SecretKey;
-use crate::limits::SMALL_FILE_BYTES_MAX;
+use super::wrapped::Wrapped;
+use crate::durable;
 
-/// Bytes of a random nonce.
-const NONCE_BYTES: usize = 12;
-/// Bytes of a wrapped key: nonce, 32 bytes of ciphertext, tag of 16.
-const WRAPPED_BYTES: usize = NONCE_BYTES + 32 + 16;
-
-/// The key-encryption keys by id; the active one wraps whatever the keyring holds.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Kek {
-    v: u8,
-    active: String,
-    keys: BTreeMap<String, SecretKey>,
+/// Where the key that wraps comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KekSource {
+    /// The file `kek` beside each keyring.
+    #[default]
+    File,
+    /// The environment.
+    Environment,
+    /// A PKCS#11 token.
+    Token,
 }
 
-/// A key wrapped by a key-encryption key.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub(super) struct Wrapped([u8; WRAPPED_BYTES]);
+/// The key-encryption keys of a server, besides those in the files `kek` of its logs.
+#[derive(Clone, Debug, Default)]
+pub struct KekSources {
+    wraps: KekSource,
+    environment: Option<Arc<EnvironmentKeks>>,
+    token: Option<Arc<TokenKeks>>,
+}
 
-impl Kek {
-    /// One fresh key. Its id is random too, so that no two keys are ever called the same.
-    pub(super) fn generate() -> Result<Self, SecretsError> {
-        let id = format!("{:08x}", getrandom::u32()?);
-        Ok(Self { v: 1, active: id.clone(), keys: BTreeMap::from([(id, SecretKey::random()?)]) })
+/// The keys of one source.
+trait Source: Send + Sync {
+    /// The id of the key that wraps.
+    fn active(&self) -> &str;
+
+    /// Whether the key `id` is there.
+    fn has(&self, id: &str) -> Result<bool, SecretsError>;
+
+    /// Wraps `key` under the active key; `context` names log and purpose, so that it opens nowhere else.
+    fn wrap(&self, context: &[u8], key: &SecretKey) -> Result<Wrapped, SecretsError>;
+
+    /// Opens what was wrapped under the key `id` in this context; `None` if it was not.
+    fn unwrap(&self, id: &str, context: &[u8], wrapped: &Wrapped) -> Result<Option<SecretKey>, SecretsError>;
+}
+
+/// The key-encryption keys of one log.
+pub(super) struct Keks {
+    /// The file `kek`.
+    path: PathBuf,
+    file: Option<FileKeks>,
+    server: KekSources,
+}
+
+impl KekSource {
+    /// Where the key of this id is from.
+    fn of(id: &str) -> Self {
+        if id.starts_with(environment::PREFIX) {
+            Self::Environment
+        } else if id.starts_with(token::PREFIX) {
+            Self::Token
+        } else {
+            Self::File
+        }
+    }
+}
+
+impl KekSources {
+    /// A key of this source wraps; the others that are given are there to be read. One of which nothing is given has no
+    /// key, and what is to be wrapped by it fails.
+    #[must_use]
+    pub fn new(wraps: KekSource, environment: Option<EnvironmentKeks>, token: Option<TokenKeks>) -> Self {
+        Self { wraps, environment: environment.map(Arc::new), token: token.map(Arc::new) }
+    }
+}
+
+impl Keks {
+    /// Those of a new log, whose file will be `path`; nothing is written.
+    pub(super) fn generate(path: PathBuf, server: KekSources) -> Result<Self, SecretsError> {
+        let file = (server.wraps == KekSource::File).then(FileKeks::generate).transpose()?;
+        Ok(Self { path, file, server })
     }
 
-    pub(super) fn read(path: &Path) -> Result<Self, SecretsError> {
-        let text = super::read(path, SMALL_FILE_BYTES_MAX)?;
-        let malformed = |what: String| SecretsError::Malformed { path: path.to_path_buf(), what };
-        // A parser's message may quote what it read, which is a key.
-        let kek: Self = serde_json::from_str(&text).map_err(|_| malformed("it is no list of keys".into()))?;
-        if kek.v != 1 {
-            return Err(malformed(format!("version {} is unknown", kek.v)));
-        }
-        if *kek.render() != *text {
-            return Err(malformed("it was edited; only the exact form that was written is read".into()));
-        }
-        Ok(kek)
+    /// Those of a log whose file, if there is one, is `path`.
+    pub(super) fn read(path: PathBuf, server: KekSources) -> Result<Self, SecretsError> {
+        let file = path.try_exists().map_err(at(&path))?.then(|| FileKeks::read(&path)).transpose()?;
+        Ok(Self { path, file, server })
     }
 
-    /// The file's text, in its one spelling.
-    pub(super) fn render(&self) -> Zeroizing<String> {
-        // Reserved at once, so that no copy of a key is left behind by growing.
-        let mut text = Zeroizing::new(String::with_capacity(128 + self.keys.len() * 128));
-        text.push_str("{\"v\":1,\"active\":");
-        push_json(&mut text, &self.active);
-        text.push_str(",\"keys\":{");
-        for (place, (id, key)) in self.keys.iter().enumerate() {
-            text.push_str(if place == 0 { "" } else { "," });
-            push_json(&mut text, id);
-            text.push_str(":\"");
-            text.push_str(&key.to_base64());
-            text.push('"');
+    /// Refuses where the key that a keyring names is not there, and says what to do.
+    pub(super) fn require(&self, id: &str, keyring: &Path) -> Result<(), SecretsError> {
+        let no_kek = |remedy: &'static str| {
+            let (path, id) = (keyring.to_path_buf(), id.to_owned());
+            Err(SecretsError::NoKek { path, id, remedy })
+        };
+        match (self.source(KekSource::of(id)), KekSource::of(id)) {
+            (None, KekSource::File) => Err(SecretsError::Missing(self.path.clone())),
+            (None, KekSource::Environment) => no_kek(
+                "which is from the environment: set CAIRNLOG_KEK to it, also where another source is to wrap from now on",
+            ),
+            (None, KekSource::Token) => no_kek(
+                "which is in a PKCS#11 token: set pkcs11_module, pkcs11_token and the PIN, also where another source is to wrap from now on",
+            ),
+            (Some(source), _) if source.has(id)? => Ok(()),
+            (Some(_), KekSource::File) => no_kek("which the file kek does not hold: restore that one"),
+            (Some(_), KekSource::Environment) => {
+                no_kek("which CAIRNLOG_KEK does not hold: add it behind the others, after a comma")
+            }
+            (Some(_), KekSource::Token) => {
+                no_kek("which the PKCS#11 token does not hold: use the token that has it")
+            }
         }
-        text.push_str("}}\n");
-        text
+    }
+
+    /// Makes a key where one is to lie in the file and there is none yet. Durable when it returns.
+    pub(super) fn require_active(&mut self) -> Result<(), SecretsError> {
+        if self.server.wraps == KekSource::File && self.file.is_none() {
+            self.write(FileKeks::generate()?)?;
+        }
+        Ok(())
+    }
+
+    /// Lets a fresh key wrap from now on; the one before is still there to be read. Durable when it returns.
+    pub(super) fn renew(&mut self) -> Result<(), SecretsError> {
+        match (&self.file, self.server.wraps) {
+            (Some(file), KekSource::File) => {
+                let renewed = file.renewed()?;
+                self.write(renewed)
+            }
+            (None, KekSource::File) => self.require_active(),
+            (_, KekSource::Environment) => Err(SecretsError::RotatedElsewhere(
+                "put a new key before the others in CAIRNLOG_KEK and start the server again",
+            )),
+            (_, KekSource::Token) => Err(SecretsError::RotatedElsewhere(
+                "make a key of another label in the token, let pkcs11_key name it and start the server again",
+            )),
+        }
+    }
+
+    /// Removes the keys of the file that nothing is wrapped by: neither one of these ids nor the active one. Durable when
+    /// it returns.
+    pub(super) fn forget_all_but(&mut self, used: &BTreeSet<String>) -> Result<(), SecretsError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let mut used = used.clone();
+        if self.server.wraps == KekSource::File {
+            used.insert(file.active().to_owned());
+        }
+        match file.without_others(&used) {
+            Some(left) if left.len() == file.len() => Ok(()),
+            Some(left) => self.write(left),
+            None => {
+                self.file = None;
+                match fs::remove_file(&self.path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(&self.path)(error)),
+                    _ => durable::sync_parent(&self.path).map_err(at(&self.path)),
+                }
+            }
+        }
+    }
+
+    /// Writes the file of a new log into the directory that is being made; nothing where none of its keys is in the file.
+    pub(super) fn write_into(&self, dir: &Path) -> Result<(), SecretsError> {
+        self.file.as_ref().map_or(Ok(()), |file| write(&dir.join(KEK), file.render().as_bytes()))
     }
 
     /// The id of the key that wraps.
-    pub(super) fn active(&self) -> &str {
-        &self.active
+    pub(super) fn active(&self) -> Result<&str, SecretsError> {
+        Ok(self.wrapping()?.active())
     }
 
-    /// Wraps `key` under the active key; `context` names log and purpose, so that it opens nowhere else. `None` if the
-    /// active key is not there.
-    pub(super) fn wrap(&self, context: &[u8], key: &SecretKey) -> Result<Option<Wrapped>, SecretsError> {
-        let Some(cipher) = self.cipher(&self.active) else { return Ok(None) };
-        let mut wrapped = [0; WRAPPED_BYTES];
-        let (nonce, sealed) = wrapped.split_at_mut(NONCE_BYTES);
-        getrandom::fill(nonce)?;
-        let nonce = Nonce::try_from(&*nonce).expect("a nonce has 12 bytes");
-        let ciphertext = cipher
-            .encrypt(&nonce, Payload { msg: key.as_bytes(), aad: context })
-            .expect("32 bytes are below the cipher's bound");
-        sealed.copy_from_slice(&ciphertext);
-        Ok(Some(Wrapped(wrapped)))
+    /// Wraps `key` under the active key.
+    pub(super) fn wrap(&self, context: &[u8], key: &SecretKey) -> Result<Wrapped, SecretsError> {
+        self.wrapping()?.wrap(context, key)
     }
 
     /// Opens what was wrapped under the key `id` in this context; `None` if it was not.
-    pub(super) fn unwrap(&self, id: &str, context: &[u8], wrapped: &Wrapped) -> Option<SecretKey> {
-        let (nonce, sealed) = wrapped.0.split_at(NONCE_BYTES);
-        let opened = self
-            .cipher(id)?
-            .decrypt(&Nonce::try_from(nonce).ok()?, Payload { msg: sealed, aad: context })
-            .map(Zeroizing::new)
-            .ok()?;
-        SecretKey::from_slice(&opened)
+    pub(super) fn unwrap(
+        &self,
+        id: &str,
+        context: &[u8],
+        wrapped: &Wrapped,
+    ) -> Result<Option<SecretKey>, SecretsError> {
+        self.source(KekSource::of(id)).map_or(Ok(None), |source| source.unwrap(id, context, wrapped))
     }
 
-    /// Whether the key `id` is there.
-    pub(super) fn has(&self, id: &str) -> bool {
-        self.keys.contains_key(id)
+    fn wrapping(&self) -> Result<&dyn Source, SecretsError> {
+        self.source(self.server.wraps).ok_or(SecretsError::NoActiveKek)
     }
 
-    fn cipher(&self, id: &str) -> Option<Aes256GcmSiv> {
-        Some(Aes256GcmSiv::new(self.keys.get(id)?.as_bytes().into()))
-    }
-}
-
-impl From<Wrapped> for String {
-    fn from(wrapped: Wrapped) -> Self {
-        STANDARD.encode(wrapped.0)
-    }
-}
-
-impl TryFrom<String> for Wrapped {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let bytes = STANDARD.decode(text).map_err(|_| "a wrapped key is no base64")?;
-        Ok(Self(bytes.try_into().map_err(|_| "a wrapped key has not 60 bytes")?))
-    }
-}
-
-impl<'de> Deserialize<'de> for SecretKey {
-    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Base64;
-        impl Visitor<'_> for Base64 {
-            type Value = SecretKey;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("32 bytes in base64")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<SecretKey, E> {
-                let bytes = STANDARD.decode(text).map(Zeroizing::new);
-                bytes.ok().and_then(|bytes| SecretKey::from_slice(&bytes)).ok_or_else(|| E::custom("no key"))
-            }
+    fn source(&self, kind: KekSource) -> Option<&dyn Source> {
+        match kind {
+            KekSource::File => self.file.as_ref().map(|source| source as &dyn Source),
+            KekSource::Environment => self.server.environment.as_deref().map(|source| source as &dyn Source),
+            KekSource::Token => self.server.token.as_deref().map(|source| source as &dyn Source),
         }
-        deserializer.deserialize_str(Base64)
     }
-}
 
-fn push_json(text: &mut String, value: &str) {
-    text.push_str(&serde_json::Value::from(value).to_string());
+    /// Replaces the file. When that fails either may be on disk; what is in memory is in both.
+    fn write(&mut self, file: FileKeks) -> Result<(), SecretsError> {
+        write(&self.path, file.render().as_bytes())?;
+        self.file = Some(file);
+        Ok(())
+    }
 }

@@ -6,9 +6,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::SecretsError;
-use super::kek::{Kek, Wrapped};
+use super::files::read;
+use super::kek::Keks;
 use super::key::{PageId, SecretKey};
 use super::month::Month;
+use super::wrapped::Wrapped;
 use crate::limits::{KEYRING_BYTES_MAX, PAGES_MAX, WINDOW_DAYS_KEPT};
 
 /// The keyring in memory, opened. A value: it is cloned, changed, written and only then shown to readers.
@@ -16,6 +18,8 @@ use crate::limits::{KEYRING_BYTES_MAX, PAGES_MAX, WINDOW_DAYS_KEPT};
 pub(super) struct Keyring {
     /// Counts the writes of the file.
     epoch: u64,
+    /// The id of the key-encryption key that all of them are wrapped by.
+    kek: String,
     /// The id of the next page to be made; ids of destroyed pages are not given again.
     next_page: PageId,
     pages: BTreeMap<PageId, Slot>,
@@ -34,7 +38,7 @@ struct Slot {
 /// The file's members. Wrapped keys are base64 of nonce \[12\] and ciphertext \[48\].
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct KeyringFile {
+pub(super) struct KeyringFile {
     v: u8,
     origin: String,
     epoch: u64,
@@ -49,7 +53,7 @@ struct KeyringFile {
 /// Wraps keys for one log.
 #[derive(Clone, Copy)]
 pub(super) struct Wrapping<'a> {
-    pub(super) kek: &'a Kek,
+    pub(super) keks: &'a Keks,
     pub(super) origin: &'a str,
 }
 
@@ -66,6 +70,7 @@ impl Keyring {
     pub(super) fn generate(wrapping: Wrapping<'_>) -> Result<Self, SecretsError> {
         Ok(Self {
             epoch: 1,
+            kek: wrapping.keks.active()?.to_owned(),
             next_page: 1,
             pages: BTreeMap::new(),
             index: BTreeMap::new(),
@@ -74,45 +79,16 @@ impl Keyring {
         })
     }
 
-    pub(super) fn read(path: &Path, wrapping: Wrapping<'_>) -> Result<Self, SecretsError> {
-        let text = super::read(path, KEYRING_BYTES_MAX)?;
-        let malformed = |what: String| SecretsError::Malformed { path: path.to_path_buf(), what };
-        let file: KeyringFile = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-        if file.v != 1 {
-            return Err(malformed(format!("version {} is unknown", file.v)));
-        }
-        if file.render() != *text {
-            return Err(malformed("it was edited; only the exact form that was written is read".into()));
-        }
-        if file.origin != wrapping.origin {
-            return Err(malformed(format!("it belongs to the log {}", file.origin)));
-        }
-        if file.pages.last_key_value().is_some_and(|(last, _)| *last >= file.next_page) || file.next_page == 0
-        {
-            return Err(malformed("its pages are beyond its next page".into()));
-        }
-        if !wrapping.kek.has(&file.kek) {
-            return Err(SecretsError::NoKek { path: path.to_path_buf(), id: file.kek });
-        }
-        let is_active = file.kek == wrapping.kek.active();
-        let mut ring =
-            Self::open(file, wrapping).ok_or_else(|| SecretsError::Unwrap { path: path.to_path_buf() })?;
-        if !is_active {
-            ring.rewrap(wrapping)?;
-        }
-        Ok(ring)
-    }
-
     /// The file's text for this keyring.
-    pub(super) fn render(&self, wrapping: Wrapping<'_>) -> String {
+    pub(super) fn render(&self, origin: &str) -> String {
         fn wrapped<K: Ord + Copy>(slots: &BTreeMap<K, Slot>) -> BTreeMap<K, Wrapped> {
             slots.iter().map(|(name, slot)| (*name, slot.wrapped)).collect()
         }
         let file = KeyringFile {
             v: 1,
-            origin: wrapping.origin.to_owned(),
+            origin: origin.to_owned(),
             epoch: self.epoch,
-            kek: wrapping.kek.active().to_owned(),
+            kek: self.kek.clone(),
             next_page: self.next_page,
             pages: wrapped(&self.pages),
             index: wrapped(&self.index),
@@ -124,6 +100,11 @@ impl Keyring {
 
     pub(super) fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// The id of the key-encryption key that it is wrapped by.
+    pub(super) fn kek(&self) -> &str {
+        &self.kek
     }
 
     pub(super) fn next_epoch(&mut self) -> Result<(), SecretsError> {
@@ -195,30 +176,37 @@ impl Keyring {
         &self.pseudonym.key
     }
 
-    fn open(file: KeyringFile, wrapping: Wrapping<'_>) -> Option<Self> {
+    /// Opens what a file holds; `None` if one of its keys does not open.
+    pub(super) fn open(file: KeyringFile, wrapping: Wrapping<'_>) -> Result<Option<Self>, SecretsError> {
         fn opened<K: Ord>(
             wrapped: BTreeMap<K, Wrapped>,
-            open: impl Fn(&K, Wrapped) -> Option<Slot>,
-        ) -> Option<BTreeMap<K, Slot>> {
-            wrapped.into_iter().map(|(name, wrapped)| open(&name, wrapped).map(|slot| (name, slot))).collect()
+            open: impl Fn(&K, Wrapped) -> Result<Option<Slot>, SecretsError>,
+        ) -> Result<Option<BTreeMap<K, Slot>>, SecretsError> {
+            let slot = |(name, wrapped)| open(&name, wrapped).map(|slot| slot.map(|slot| (name, slot)));
+            wrapped.into_iter().map(slot).collect()
         }
         let open = |purpose: Purpose, wrapped: Wrapped| {
-            let key = wrapping.kek.unwrap(&file.kek, &wrapping.context(&purpose), &wrapped)?;
-            Some(Slot { key, wrapped })
+            let key = wrapping.keks.unwrap(&file.kek, &wrapping.context(&purpose), &wrapped)?;
+            Ok(key.map(|key| Slot { key, wrapped }))
         };
-        Some(Self {
-            epoch: file.epoch,
-            next_page: file.next_page,
-            pages: opened(file.pages, |id, wrapped| open(Purpose::Page(*id), wrapped))?,
-            index: opened(file.index, |month, wrapped| open(Purpose::Index(*month), wrapped))?,
-            window: opened(file.window, |day, wrapped| open(Purpose::Window(*day), wrapped))?,
-            pseudonym: open(Purpose::Pseudonym, file.pseudonym)?,
-        })
+        let pages = opened(file.pages, |id, wrapped| open(Purpose::Page(*id), wrapped))?;
+        let index = opened(file.index, |month, wrapped| open(Purpose::Index(*month), wrapped))?;
+        let window = opened(file.window, |day, wrapped| open(Purpose::Window(*day), wrapped))?;
+        let pseudonym = open(Purpose::Pseudonym, file.pseudonym)?;
+        let (Some(pages), Some(index), Some(window), Some(pseudonym)) = (pages, index, window, pseudonym)
+        else {
+            return Ok(None);
+        };
+        let (epoch, next_page) = (file.epoch, file.next_page);
+        Ok(Some(Self { epoch, kek: file.kek, next_page, pages, index, window, pseudonym }))
     }
 
-    /// Wraps every key anew, under the active key: the file names one key-encryption key for all of them, and the next
-    /// write names the active one.
-    fn rewrap(&mut self, wrapping: Wrapping<'_>) -> Result<(), SecretsError> {
+    /// Wraps every key anew where another key-encryption key than the active one wraps them: a file names one for all.
+    pub(super) fn rewrap(&mut self, wrapping: Wrapping<'_>) -> Result<(), SecretsError> {
+        let active = wrapping.keks.active()?;
+        if self.kek == active {
+            return Ok(());
+        }
         let again = |purpose: Purpose, slot: &mut Slot| -> Result<(), SecretsError> {
             slot.wrapped = wrapping.wrap(&purpose, &slot.key)?;
             Ok(())
@@ -226,7 +214,9 @@ impl Keyring {
         self.pages.iter_mut().try_for_each(|(id, slot)| again(Purpose::Page(*id), slot))?;
         self.index.iter_mut().try_for_each(|(month, slot)| again(Purpose::Index(*month), slot))?;
         self.window.iter_mut().try_for_each(|(day, slot)| again(Purpose::Window(*day), slot))?;
-        again(Purpose::Pseudonym, &mut self.pseudonym)
+        again(Purpose::Pseudonym, &mut self.pseudonym)?;
+        active.clone_into(&mut self.kek);
+        Ok(())
     }
 }
 
@@ -239,7 +229,7 @@ impl Wrapping<'_> {
     }
 
     fn wrap(self, purpose: &Purpose, key: &SecretKey) -> Result<Wrapped, SecretsError> {
-        self.kek.wrap(&self.context(purpose), key)?.ok_or(SecretsError::NoActiveKek)
+        self.keks.wrap(&self.context(purpose), key)
     }
 
     /// `"cairnlog/keyring/v1\0" || origin || "\0" || purpose`. An origin has no zero byte, so this is unambiguous. The
@@ -256,6 +246,32 @@ impl Wrapping<'_> {
 }
 
 impl KeyringFile {
+    /// Reads the file of the log with this origin.
+    pub(super) fn read(path: &Path, origin: &str) -> Result<Self, SecretsError> {
+        let text = read(path, KEYRING_BYTES_MAX)?;
+        let malformed = |what: String| SecretsError::Malformed { path: path.to_path_buf(), what };
+        let file: Self = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+        if file.v != 1 {
+            return Err(malformed(format!("version {} is unknown", file.v)));
+        }
+        if file.render() != *text {
+            return Err(malformed("it was edited; only the exact form that was written is read".into()));
+        }
+        if file.origin != origin {
+            return Err(malformed(format!("it belongs to the log {}", file.origin)));
+        }
+        if file.pages.last_key_value().is_some_and(|(last, _)| *last >= file.next_page) || file.next_page == 0
+        {
+            return Err(malformed("its pages are beyond its next page".into()));
+        }
+        Ok(file)
+    }
+
+    /// The id of the key-encryption key that it is wrapped by.
+    pub(super) fn kek(&self) -> &str {
+        &self.kek
+    }
+
     fn render(&self) -> String {
         let mut text = serde_json::to_string(self).expect("numbers and strings are always JSON");
         text.push('\n');
