@@ -38,7 +38,7 @@ async fn redacting() -> (World, Arc<Log>) {
     let mut spec = plain("aws-cloudtrail");
     spec.redactors = vec![stage("redact-fields", Some(rules))];
     let log = world.log();
-    log.put_source("aws", spec).await.unwrap();
+    log.put_source("aws", spec, "op").await.unwrap();
     (world, log)
 }
 
@@ -105,7 +105,7 @@ async fn a_raw_record_is_not_opened_where_that_would_tell_what_is_not_kept() {
         serde_json::from_str::<serde_json::Value>(&record("b", "bob", "2026-11-23T08:00:00Z")).unwrap(),
     ]});
     let redacted = world.send(&records(0..1)).await.unwrap().first_index.unwrap();
-    log.put_source("aws", plain("aws-cloudtrail")).await.unwrap();
+    log.put_source("aws", plain("aws-cloudtrail"), "op").await.unwrap();
     let parts = world.send(&[two.to_string()]).await.unwrap().first_index.unwrap();
     let quarantined = world.send(&["broken".to_owned()]).await.unwrap().first_index.unwrap();
     for (index, words) in [
@@ -143,8 +143,13 @@ async fn what_is_not_there_is_not_disclosed() {
 async fn what_was_erased_is_not_disclosed_and_what_was_disclosed_before_still_verifies() {
     let world = World::new().await;
     let log = world.log();
-    let class =
-        Class { trigger: Trigger::Received, minimum_days: 0, maximum_days: None, basis: "a rule".to_owned() };
+    let class = Class {
+        trigger: Trigger::Received,
+        minimum_days: 0,
+        maximum_days: None,
+        zone: None,
+        basis: "a rule".to_owned(),
+    };
     log.put_class("default", class, "compliance").await.unwrap();
     let index = world.send(&records(0..1)).await.unwrap().first_index.unwrap();
     let before = log.disclose(index, owned(&["actor.user.name"]), false).await.unwrap();

@@ -382,7 +382,9 @@ async fn the_index_key_of_a_month_dies_with_its_last_record() {
     world.clock.set(MORNING_MS + 35 * DAY_MS);
     let kept = world.send(&records(3..4)).await.unwrap().results[0].index.unwrap();
     let months = || {
-        let keys = LogKeys::open(&world.dir.path().join("keys/hr"), "log.example/logs/hr").unwrap();
+        let keys =
+            LogKeys::open(&world.dir.path().join("keys/hr"), "log.example/logs/hr", &KekSources::default())
+                .unwrap();
         keys.index_months().iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(months(), ["2026-11", "2026-12"]);

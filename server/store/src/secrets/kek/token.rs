@@ -101,7 +101,10 @@ impl TokenKeks {
             Attribute::Encrypt(true),
             Attribute::Decrypt(true),
         ];
-        opened.ask(|in_it| Ok(drop(in_it.session.generate_key(&Mechanism::AesKeyGen, &template)?)))
+        opened.ask(|in_it| {
+            in_it.session.generate_key(&Mechanism::AesKeyGen, &template)?;
+            Ok(())
+        })
     }
 
     fn load(settings: TokenSettings) -> Result<Self, SecretsError> {
