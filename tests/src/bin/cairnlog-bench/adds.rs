@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::Result;
-use crate::load::{Load, Run, Until, post, scattered};
+use crate::load::{Load, OCTETS, Run, Until, post, scattered};
 use crate::noop::Noop;
 use crate::peer::Peer;
 use crate::report::millis;
@@ -50,7 +50,7 @@ pub(crate) fn entry(number: u64, out: &mut Vec<u8>) {
 
 /// Adds to the log at that path.
 pub(crate) fn adding(address: SocketAddr, path: &str, token: Option<&str>, first: u64) -> Load {
-    let head = post(address, path, token, ENTRY_BYTES);
+    let head = post(address, path, token, OCTETS, ENTRY_BYTES);
     Load::new(address, move |number, out| {
         out.extend(head.as_bytes());
         entry(first + number, out);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::adds::{ENTRY_BYTES, adding, entry};
-use crate::load::{Load, Run, Until, get, post, scattered};
+use crate::load::{Load, OCTETS, Run, Until, get, post, scattered};
 use crate::noop::{FILES, Noop};
 use crate::report::millis;
 use crate::server::{ADMIN_TOKEN, Memory, Server};
@@ -107,7 +107,7 @@ pub(crate) async fn measure(
 /// Bundles of entries, as the batch call takes them.
 fn batches(address: SocketAddr) -> Load {
     let bytes = usize::try_from(BATCH).unwrap_or(0) * (2 + ENTRY_BYTES);
-    let head = post(address, &format!("/api/v1/logs/{LOG}/entries"), Some(ADMIN_TOKEN), bytes);
+    let head = post(address, &format!("/api/v1/logs/{LOG}/entries"), Some(ADMIN_TOKEN), OCTETS, bytes);
     let length = u16::try_from(ENTRY_BYTES).unwrap_or(0).to_be_bytes();
     Load::new(address, move |number, out| {
         out.extend(head.as_bytes());
@@ -122,7 +122,9 @@ fn batches(address: SocketAddr) -> Load {
 fn proofs(address: SocketAddr, entries: u64) -> Load {
     Load::new(address, move |number, out| {
         let index = scattered(number) % entries;
-        out.extend(get(address, &format!("/api/v1/logs/{LOG}/proofs/inclusion?index={index}")).as_bytes());
+        out.extend(
+            get(address, &format!("/api/v1/logs/{LOG}/proofs/inclusion?index={index}"), None).as_bytes(),
+        );
     })
 }
 
@@ -134,13 +136,13 @@ fn tiles(address: SocketAddr, tiles: u64) -> Load {
             (0, low) => format!("{low:03}"),
             (high, low) => format!("x{high:03}/{low:03}"),
         };
-        out.extend(get(address, &format!("/logs/{LOG}/tile/0/{path}")).as_bytes());
+        out.extend(get(address, &format!("/logs/{LOG}/tile/0/{path}"), None).as_bytes());
     })
 }
 
 fn files(address: SocketAddr) -> Load {
     Load::new(address, move |number, out| {
-        out.extend(get(address, &format!("/files/{}", scattered(number) % FILES)).as_bytes());
+        out.extend(get(address, &format!("/files/{}", scattered(number) % FILES), None).as_bytes());
     })
 }
 

@@ -18,6 +18,9 @@ const HEAD_BYTES_MAX: usize = 16 << 10;
 /// How often one connection may be closed: under load a server may give up one that it found no time to read.
 const CLOSED_MAX: usize = 3;
 
+/// The type of a body that is an entry as it is, or several.
+pub(crate) const OCTETS: &str = "application/octet-stream";
+
 /// Writes the request with that number.
 pub(crate) type Request = dyn Fn(u64, &mut Vec<u8>) + Send + Sync;
 
@@ -170,16 +173,23 @@ fn length(answer: &[u8]) -> Result<Option<usize>, String> {
 }
 
 /// The head of a POST of so many bytes.
-pub(crate) fn post(address: SocketAddr, path: &str, token: Option<&str>, bytes: usize) -> String {
+pub(crate) fn post(
+    address: SocketAddr,
+    path: &str,
+    token: Option<&str>,
+    content_type: &str,
+    bytes: usize,
+) -> String {
     let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
     format!(
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\n{token}content-type: application/octet-stream\r\ncontent-length: {bytes}\r\n\r\n"
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\n{token}content-type: {content_type}\r\ncontent-length: {bytes}\r\n\r\n"
     )
 }
 
 /// A GET.
-pub(crate) fn get(address: SocketAddr, path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n")
+pub(crate) fn get(address: SocketAddr, path: &str, token: Option<&str>) -> String {
+    let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+    format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n{token}\r\n")
 }
 
 /// The `number`-th of a row of numbers without a pattern (`SplitMix64`).

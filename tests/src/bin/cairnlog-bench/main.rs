@@ -1,8 +1,8 @@
 //! Measures the built server on this machine and writes the tables of `docs/performance.md`.
 //!
-//! A run has two parts, each with a server of its own on a fresh data directory: opaque logs ([`opaque`]), beside a server
+//! A run has three parts, each with a server of its own on a fresh data directory: opaque logs ([`opaque`]), beside a server
 //! that does nothing and, where it is there, Tessera's POSIX log; and the pipeline of records ([`records`]), beside one
-//! fdatasync and the time that the cores had. Only ratios survive a change of machine.
+//! fdatasync and the time that the cores had; and private payloads ([`privacy`]), beside the same server before a sweep. Only ratios survive a change of machine.
 
 mod adds;
 mod large;
@@ -12,6 +12,7 @@ mod machine;
 mod noop;
 mod opaque;
 mod peer;
+mod privacy;
 mod records;
 mod report;
 mod samples;
@@ -33,10 +34,10 @@ type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 const HELP: &str = "\
 Measures the server that lies beside this program, on this machine.
 
-usage: cairnlog-bench [--quick] [--part opaque|records] [--entries N] [--peer PROGRAM]
+usage: cairnlog-bench [--quick] [--part opaque|records|privacy] [--entries N] [--peer PROGRAM]
 
   --quick          a smoke run in seconds; its figures mean little and are not written down
-  --part PART      one of the two parts alone
+  --part PART      one of the three parts alone
   --entries N      entries of the large log; without it 10000000
   --peer PROGRAM   Tessera's cmd/conformance/posix, to be measured in the same run; may be repeated
 
@@ -57,12 +58,26 @@ struct Scale {
     long: Duration,
     /// Entries of the large log.
     entries: u64,
+    /// Records of one sweep.
+    swept: usize,
 }
 
-const FULL: Scale =
-    Scale { requests: 2_000, records: 100_000, runs: 3, long: Duration::from_secs(3), entries: 10_000_000 };
-const QUICK: Scale =
-    Scale { requests: 200, records: 10_000, runs: 1, long: Duration::from_millis(500), entries: 120_000 };
+const FULL: Scale = Scale {
+    requests: 2_000,
+    records: 100_000,
+    runs: 3,
+    long: Duration::from_secs(3),
+    entries: 10_000_000,
+    swept: 1_000_000,
+};
+const QUICK: Scale = Scale {
+    requests: 200,
+    records: 10_000,
+    runs: 1,
+    long: Duration::from_millis(500),
+    entries: 120_000,
+    swept: 5_000,
+};
 
 /// What was asked for.
 struct Wanted {
@@ -70,6 +85,7 @@ struct Wanted {
     is_quick: bool,
     opaque: bool,
     records: bool,
+    privacy: bool,
     peers: Vec<PathBuf>,
 }
 
@@ -99,15 +115,23 @@ fn main() -> ExitCode {
 }
 
 fn wanted(arguments: &[String]) -> Option<Wanted> {
-    let mut wanted = Wanted { scale: FULL, is_quick: false, opaque: true, records: true, peers: Vec::new() };
+    let mut wanted = Wanted {
+        scale: FULL,
+        is_quick: false,
+        opaque: true,
+        records: true,
+        privacy: true,
+        peers: Vec::new(),
+    };
     let mut entries = None;
     let mut rest = arguments.iter().map(String::as_str);
     while let Some(argument) = rest.next() {
         match argument {
             "--quick" => (wanted.scale, wanted.is_quick) = (QUICK, true),
             "--part" => match rest.next()? {
-                "opaque" => wanted.records = false,
-                "records" => wanted.opaque = false,
+                "opaque" => (wanted.records, wanted.privacy) = (false, false),
+                "records" => (wanted.opaque, wanted.privacy) = (false, false),
+                "privacy" => (wanted.opaque, wanted.records) = (false, false),
                 _ => return None,
             },
             "--entries" => {
@@ -140,6 +164,13 @@ fn run(wanted: &Wanted) -> Result<()> {
             println!("{tables}");
             if !wanted.is_quick {
                 report::write(&document, Part::Records, &machine, &tables)?;
+            }
+        }
+        if wanted.privacy {
+            let tables = privacy::measure(&wanted.scale).await?;
+            println!("{tables}");
+            if !wanted.is_quick {
+                report::write(&document, Part::Privacy, &machine, &tables)?;
             }
         }
         Ok(())

@@ -19,6 +19,8 @@ pub(crate) enum Part {
     Opaque,
     /// The pipeline of records: G2, G3, G8.
     Records,
+    /// Private payloads.
+    Privacy,
 }
 
 impl Part {
@@ -28,6 +30,10 @@ impl Part {
             Self::Opaque => (
                 "<!-- begin: opaque, written by `make bench` -->",
                 "<!-- end: opaque, written by `make bench` -->",
+            ),
+            Self::Privacy => (
+                "<!-- begin: privacy, written by `make bench` -->",
+                "<!-- end: privacy, written by `make bench` -->",
             ),
             Self::Records => {
                 ("<!-- begin: written by `make bench` -->", "<!-- end: written by `make bench` -->")
