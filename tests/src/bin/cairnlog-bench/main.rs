@@ -83,9 +83,7 @@ const QUICK: Scale = Scale {
 struct Wanted {
     scale: Scale,
     is_quick: bool,
-    opaque: bool,
-    records: bool,
-    privacy: bool,
+    parts: Vec<Part>,
     peers: Vec<PathBuf>,
 }
 
@@ -115,23 +113,16 @@ fn main() -> ExitCode {
 }
 
 fn wanted(arguments: &[String]) -> Option<Wanted> {
-    let mut wanted = Wanted {
-        scale: FULL,
-        is_quick: false,
-        opaque: true,
-        records: true,
-        privacy: true,
-        peers: Vec::new(),
-    };
+    let mut wanted = Wanted { scale: FULL, is_quick: false, parts: Part::ALL.to_vec(), peers: Vec::new() };
     let mut entries = None;
     let mut rest = arguments.iter().map(String::as_str);
     while let Some(argument) = rest.next() {
         match argument {
             "--quick" => (wanted.scale, wanted.is_quick) = (QUICK, true),
             "--part" => match rest.next()? {
-                "opaque" => (wanted.records, wanted.privacy) = (false, false),
-                "records" => (wanted.opaque, wanted.privacy) = (false, false),
-                "privacy" => (wanted.opaque, wanted.records) = (false, false),
+                "opaque" => wanted.parts = vec![Part::Opaque],
+                "records" => wanted.parts = vec![Part::Records],
+                "privacy" => wanted.parts = vec![Part::Privacy],
                 _ => return None,
             },
             "--entries" => {
@@ -152,25 +143,15 @@ fn run(wanted: &Wanted) -> Result<()> {
         let machine = Machine::read()?;
         println!("{machine}");
         let document = paths::root().join("docs/performance.md");
-        if wanted.opaque {
-            let tables = opaque::measure(&wanted.scale, &wanted.peers).await?;
+        for part in &wanted.parts {
+            let tables = match part {
+                Part::Opaque => opaque::measure(&wanted.scale, &wanted.peers).await?,
+                Part::Records => records::measure(&wanted.scale).await?,
+                Part::Privacy => privacy::measure(&wanted.scale).await?,
+            };
             println!("{tables}");
             if !wanted.is_quick {
-                report::write(&document, Part::Opaque, &machine, &tables)?;
-            }
-        }
-        if wanted.records {
-            let tables = records::measure(&wanted.scale).await?;
-            println!("{tables}");
-            if !wanted.is_quick {
-                report::write(&document, Part::Records, &machine, &tables)?;
-            }
-        }
-        if wanted.privacy {
-            let tables = privacy::measure(&wanted.scale).await?;
-            println!("{tables}");
-            if !wanted.is_quick {
-                report::write(&document, Part::Privacy, &machine, &tables)?;
+                report::write(&document, *part, &machine, &tables)?;
             }
         }
         Ok(())

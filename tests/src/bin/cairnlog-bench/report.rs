@@ -24,6 +24,9 @@ pub(crate) enum Part {
 }
 
 impl Part {
+    /// All of them, in the order in which they are measured.
+    pub(crate) const ALL: [Self; 3] = [Self::Opaque, Self::Records, Self::Privacy];
+
     /// The lines around it.
     fn markers(self) -> (&'static str, &'static str) {
         match self {
