@@ -61,7 +61,7 @@ pub use erasures::{Erasing, Erasure, ErasureTarget, PendingErasure, RefusedErasu
 pub use error::{Error, Problem, ProblemItem, TransportKind, VerificationError};
 pub use events::{ContentType, EventStatus, Ingest, IngestAnswer, IngestRow};
 pub use holds::{Hold, HoldQuery, NewHold};
-pub use logs::{Log, LogInfo, Mode, NewKeys, NewLog};
+pub use logs::{KekInfo, Log, LogInfo, Mode, NewKeys, NewLog};
 pub use page::{Page, PageRequest};
 pub use plugins::{Plugin, Uploaded};
 pub use proofs::{ConsistencyProof, EntryAnswer, InclusionProof, Leaf, TreeHead};

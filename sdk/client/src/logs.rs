@@ -56,6 +56,15 @@ impl NewLog {
     }
 }
 
+/// What a log's keyring is wrapped by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KekInfo {
+    /// The id of the key-encryption key.
+    pub kek: String,
+    /// How often the keyring has been written.
+    pub keyring_epoch: u64,
+}
+
 /// New keys for a log. The old ones sign beside them until they end.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct NewKeys {
@@ -150,6 +159,15 @@ impl Log {
     /// A problem, or no usable answer.
     pub async fn rotate_keys(&self, keys: &NewKeys) -> Result<LogInfo, Error> {
         let call = self.api("rotating the log's keys", Method::POST, &["keys"]).json(keys)?;
+        self.send(call.slow()).await?.json()
+    }
+
+    /// `POST /api/v1/logs/{log}/kek` (role admin): a fresh key-encryption key wraps the log's keyring from now on.
+    ///
+    /// # Errors
+    /// A problem, or no usable answer.
+    pub async fn rotate_kek(&self) -> Result<KekInfo, Error> {
+        let call = self.api("rotating the log's key-encryption key", Method::POST, &["kek"]);
         self.send(call.slow()).await?.json()
     }
 

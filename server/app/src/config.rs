@@ -163,37 +163,7 @@ struct Found {
 /// # Errors
 /// An unreadable file, an unknown key in it, a value that can't be, no data directory.
 pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Result<Settings, ConfigError> {
-    let defaults = IngestLimits::default();
-    let mut figment = Figment::new()
-        .merge(Serialized::default("listen", LISTEN_DEFAULT))
-        .merge(Serialized::default("log", LOG_DEFAULT))
-        .merge(Serialized::default("ingest_bytes_max", defaults.body_bytes))
-        .merge(Serialized::default("ingest_records_max", defaults.records))
-        .merge(Serialized::default("record_bytes_max", defaults.record_bytes))
-        .merge(Serialized::default("two_person", false))
-        .merge(Serialized::default("keyring_backup_days", KEYRING_BACKUP_DAYS));
-    if let Some(file) = &flags.file {
-        if !file.is_file() {
-            return Err(ConfigError(format!(
-                "there is no file {}; name another one with --config",
-                file.display()
-            )));
-        }
-        figment = figment.merge(Toml::file_exact(file));
-    }
-    for key in KEYS {
-        if let Some(value) = env(&format!("CAIRNLOG_{}", key.to_ascii_uppercase())) {
-            figment = match (value.parse::<usize>(), value.parse::<bool>()) {
-                (Ok(number), _) if key.ends_with("_max") || key.ends_with("_days") => {
-                    figment.merge(Serialized::default(key, number))
-                }
-                (_, Ok(is_so)) if key == "two_person" => figment.merge(Serialized::default(key, is_so)),
-                _ => figment.merge(Serialized::default(key, value)),
-            };
-        }
-    }
-    let found: Found =
-        figment.merge(Serialized::defaults(flags)).extract().map_err(|error| refused(&error))?;
+    let found = merge(flags, &env)?;
     let data = found.data.clone().filter(|path| !path.as_os_str().is_empty());
     let data = data
         .ok_or_else(|| ConfigError("name the data directory with --data DIR or CAIRNLOG_DATA".to_owned()))?;
@@ -228,6 +198,51 @@ pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Resul
         keyring_backup_days: u32::try_from(days).unwrap_or(KEYRING_BACKUP_DAYS_MAX),
         keks,
     })
+}
+
+/// The settings of the keys that wrap keyrings alone, for who needs no data directory.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn keks(
+    file: Option<PathBuf>,
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<KekSettings, ConfigError> {
+    let flags = Flags { file, ..Flags::default() };
+    keks::load(&merge(&flags, &env)?, env)
+}
+
+fn merge(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Result<Found, ConfigError> {
+    let defaults = IngestLimits::default();
+    let mut figment = Figment::new()
+        .merge(Serialized::default("listen", LISTEN_DEFAULT))
+        .merge(Serialized::default("log", LOG_DEFAULT))
+        .merge(Serialized::default("ingest_bytes_max", defaults.body_bytes))
+        .merge(Serialized::default("ingest_records_max", defaults.records))
+        .merge(Serialized::default("record_bytes_max", defaults.record_bytes))
+        .merge(Serialized::default("two_person", false))
+        .merge(Serialized::default("keyring_backup_days", KEYRING_BACKUP_DAYS));
+    if let Some(file) = &flags.file {
+        if !file.is_file() {
+            return Err(ConfigError(format!(
+                "there is no file {}; name another one with --config",
+                file.display()
+            )));
+        }
+        figment = figment.merge(Toml::file_exact(file));
+    }
+    for key in KEYS {
+        if let Some(value) = env(&format!("CAIRNLOG_{}", key.to_ascii_uppercase())) {
+            figment = match (value.parse::<usize>(), value.parse::<bool>()) {
+                (Ok(number), _) if key.ends_with("_max") || key.ends_with("_days") => {
+                    figment.merge(Serialized::default(key, number))
+                }
+                (_, Ok(is_so)) if key == "two_person" => figment.merge(Serialized::default(key, is_so)),
+                _ => figment.merge(Serialized::default(key, value)),
+            };
+        }
+    }
+    figment.merge(Serialized::defaults(flags)).extract().map_err(|error| refused(&error))
 }
 
 /// A word alone would be taken for the name of a module, of which nothing is then logged.

@@ -83,6 +83,7 @@ impl From<SecretsError> for LedgerError {
                     "the log's keys can't be written now; an operator must look at the disk".to_owned(),
                 )
             }
+            SecretsError::RotatedElsewhere(_) => Self::Conflict(error.to_string()),
             other => Self::internal(other),
         }
     }

@@ -21,8 +21,8 @@
 //! 3. `intake`: the way into the tree. `log`: one log, its sources and classes; `ingest`, `read`, `search` and `disclose`
 //!    are what it does all day, or `opaque`. `tally`, `entities`: what it counts, and what it has made pseudonyms of.
 //!    `retain`: keeping and erasing; `complete`: whether all that is there opens.
-//! 4. `ledger`: all logs of a server; `access`, `control`: what is said in its own log; `signing`, `rotation`: their keys
-//!    and how they change. `stored`: which they are, for who does not open them.
+//! 4. `ledger`: all logs of a server; `access`, `control`: what is said in its own log; `signing`, `rotation`, `rewrap`:
+//!    their keys and how they change. `stored`: which they are, for who does not open them.
 
 mod access;
 mod aead;
@@ -42,6 +42,7 @@ mod pipeline;
 mod read;
 mod registry;
 mod retain;
+mod rewrap;
 mod rotation;
 mod search;
 mod seen;
@@ -85,6 +86,7 @@ pub use retain::erased::Erasure;
 pub use retain::held::Hold;
 pub use retain::request::{Refusal, Refused, Requested, Target};
 pub use retain::sweep::{Sweep, Swept};
+pub use rewrap::KekInfo;
 pub use rotation::KeyChange;
 pub use search::{Found, Order, Position, Search};
 pub use source::{Policy, SourceInfo, SourceSpec, StageSpec};

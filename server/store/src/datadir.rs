@@ -94,6 +94,18 @@ impl DataDir {
         Ok(Self { root: path.to_path_buf(), _lock: Some(lock) })
     }
 
+    /// Opens the directory `path` as [`DataDir::open`] does, but creates none. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`DataDirError::NoDataDir`] if there is none; else as [`DataDir::open`].
+    pub fn open_existing(path: &Path) -> Result<Self, DataDirError> {
+        let version = path.join(VERSION);
+        if !version.try_exists().map_err(at(&version))? {
+            return Err(DataDirError::NoDataDir(path.to_path_buf()));
+        }
+        Self::open(path)
+    }
+
     /// Opens the directory `path` to be read alone: nothing in it is created or changed. Others may read it at the same
     /// time; a server may not open it meanwhile. Blocks on the disk.
     ///

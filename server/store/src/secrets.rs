@@ -189,6 +189,14 @@ impl LogKeys {
         self.wrapped_before.as_deref()
     }
 
+    /// Refuses where the key-encryption key is not in a file, so that no fresh one can be made here.
+    ///
+    /// # Errors
+    /// [`SecretsError::RotatedElsewhere`].
+    pub fn check_kek_is_in_file(&self) -> Result<(), SecretsError> {
+        self.room().keks.check_is_in_file()
+    }
+
     /// Makes a fresh key-encryption key, wraps the keyring anew and removes the key before from `kek`. Readers do not wait;
     /// who makes keys does. Durable when it returns.
     ///

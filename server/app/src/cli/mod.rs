@@ -1,6 +1,6 @@
 //! The command line: parses, runs one command, and ends with a stable exit code.
 //!
-//! Only `serve`, `demo` and, to read it, `fsck` open a data directory; every other command is a client over HTTP, or reads files.
+//! Only `serve`, `demo`, `fsck` and `key rotate --data` open a data directory; every other command is a client over HTTP, or reads files.
 
 pub(crate) mod batch;
 mod classes;
@@ -11,6 +11,7 @@ mod filters;
 mod fsck;
 mod holds;
 mod ingest;
+mod keys;
 mod limits;
 mod logs;
 mod monitor;
@@ -71,6 +72,9 @@ enum Command {
     /// Create and list logs, rotate their keys, freeze them.
     #[command(subcommand)]
     Log(logs::Command),
+    /// Rotate and make the keys that wrap a log's keyring.
+    #[command(subcommand)]
+    Key(keys::Command),
     /// Create, list and delete tokens.
     #[command(subcommand)]
     Token(tokens::Command),
@@ -154,6 +158,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Serve(args) => serve::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Log(command) => logs::run(command).await,
+        Command::Key(command) => keys::run(command).await,
         Command::Token(command) => tokens::run(command).await,
         Command::Plugin(command) => plugins::run(command).await,
         Command::Source(command) => sources::run(command).await,

@@ -49,6 +49,11 @@ impl KekSettings {
         let token = self.token.clone().map(TokenKeks::open).transpose()?;
         Ok(KekSources::new(wraps, self.environment.clone(), token))
     }
+
+    /// The PKCS#11 token, where settings name one.
+    pub(crate) fn token(&self) -> Option<&TokenSettings> {
+        self.token.as_ref()
+    }
 }
 
 /// Checks what was found, and reads the secrets.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use cairnlog_ledger::{KeyChange, Log, NewLog};
+use cairnlog_ledger::{KekInfo, KeyChange, Log, NewLog};
 use serde::{Deserialize, Serialize};
 
 use super::auth::{Anyone, Caller};
@@ -77,6 +77,15 @@ pub(crate) struct LogView {
     created: String,
     /// Witnesses that cosign its tree heads.
     witnesses: Vec<String>,
+}
+
+/// What a log's keyring is wrapped by.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct KekView {
+    /// The id of the key-encryption key.
+    kek: String,
+    /// How often the keyring has been written.
+    keyring_epoch: u64,
 }
 
 impl LogView {
@@ -179,6 +188,21 @@ pub(crate) async fn keys(
     app.ledger.rotate_keys(&log, change, caller.who()).await?;
     tracing::info!(log = log.name(), by = caller.id, "the log has new signing keys");
     Ok(axum::Json(LogView::of(&log)))
+}
+
+/// Lets a fresh key-encryption key wrap the log's keyring, and destroys the one before. Role `admin`.
+#[utoipa::path(post, path = "/api/v1/logs/{log}/kek", tag = "logs", security(("token" = [])), params(("log" = String, Path)),
+    responses((status = 200, body = KekView), (status = "4XX", body = Document)))]
+pub(crate) async fn kek(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path(log): Path<String>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<axum::Json<KekView>, Problem> {
+    let log = app.log_for(&caller, Role::Admin, &log)?;
+    let KekInfo { id, keyring_epoch } = app.ledger.rotate_kek(&log, &caller.who()).await?;
+    tracing::info!(log = log.name(), by = caller.id, kek = id, "the keyring is wrapped by a fresh key");
+    Ok(axum::Json(KekView { kek: id, keyring_epoch }))
 }
 
 /// Freezes a log: it takes nothing more, for good, and is read and proven as before. Role `admin`.

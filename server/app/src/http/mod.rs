@@ -91,6 +91,7 @@ fn operated() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(logs::get))
         .routes(routes!(logs::freeze))
         .routes(routes!(logs::keys))
+        .routes(routes!(logs::kek))
         .routes(routes!(plugins::upload, plugins::list))
         .routes(routes!(plugins::get, plugins::delete))
         .routes(routes!(plugins::wasm))

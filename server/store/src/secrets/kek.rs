@@ -137,16 +137,19 @@ impl Keks {
 
     /// Lets a fresh key wrap from now on; the one before is still there to be read. Durable when it returns.
     pub(super) fn renew(&mut self) -> Result<(), SecretsError> {
-        match (&self.file, self.server.wraps) {
-            (Some(file), KekSource::File) => {
-                let renewed = file.renewed()?;
-                self.write(renewed)
-            }
-            (None, KekSource::File) => self.require_active(),
-            (_, KekSource::Environment) => Err(SecretsError::RotatedElsewhere(
+        self.check_is_in_file()?;
+        let renewed = self.file.as_ref().map_or_else(FileKeks::generate, FileKeks::renewed)?;
+        self.write(renewed)
+    }
+
+    /// Refuses where another source than the file wraps, and says how a key of that one is replaced.
+    pub(super) fn check_is_in_file(&self) -> Result<(), SecretsError> {
+        match self.server.wraps {
+            KekSource::File => Ok(()),
+            KekSource::Environment => Err(SecretsError::RotatedElsewhere(
                 "put a new key before the others in CAIRNLOG_KEK and start the server again",
             )),
-            (_, KekSource::Token) => Err(SecretsError::RotatedElsewhere(
+            KekSource::Token => Err(SecretsError::RotatedElsewhere(
                 "make a key of another label in the token, let pkcs11_key name it and start the server again",
             )),
         }
