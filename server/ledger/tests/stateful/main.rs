@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod busy;
+mod control;
 mod days;
 mod disclose;
 mod failures;
