@@ -7,6 +7,7 @@ mod days;
 mod disclose;
 mod failures;
 mod ingest;
+mod interrupted;
 mod logs;
 mod quarantine;
 mod repeats;
