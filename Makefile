@@ -12,7 +12,7 @@ WITH_ENV := if [ -f $(ENV) ]; then . ./$(ENV); fi;
 DENY := PATH="$(CURDIR)/.tools/bin:$$PATH" cargo deny --log-level error --locked
 ARGS ?=
 
-.PHONY: help run test ci prepare build plugins fmt lint deny bench interop advisories clean
+.PHONY: help run test ci prepare build plugins browser fmt lint deny bench interop advisories clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,7 +20,7 @@ help: ## list the targets
 run: build plugins ## install what is missing, build, run the main job on the sample logs, stay up
 	@"$(TARGET)/release/cairnlog" demo $(ARGS)
 
-test: build plugins ## install what is missing, build, run every test
+test: build plugins browser ## install what is missing, build, run every test
 	@$(WITH_ENV) cargo test $(FLAGS)
 	@$(WITH_ENV) cargo test $(PLUGIN_FLAGS)
 
@@ -36,6 +36,9 @@ build: prepare ## build the server, the tools and the tests
 
 plugins: build ## build the plugins from source to components in target/plugins
 	@COMPONENTIZE="$(TARGET)/release/cairnlog-componentize" scripts/build-plugins.sh
+
+browser: prepare ## build the page that checks disclosures and receipts, target/browser/verify.html
+	@scripts/build-browser.sh
 
 fmt:
 	@cargo fmt --all --check

@@ -62,6 +62,9 @@ pub const BUNDLE_BYTES_MAX: usize = 256 * (2 + 65_535);
 /// A receipt; a longer one would not be parsed.
 pub const RECEIPT_BYTES_MAX: usize = cairnlog_verify::limits::RECEIPT_BYTES_MAX;
 
+/// A disclosure; a longer one would not be parsed.
+pub const DISCLOSURE_BYTES_MAX: usize = cairnlog_verify::limits::DISCLOSURE_BYTES_MAX;
+
 /// The longest `Idempotency-Key`, in visible ASCII characters.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 128;
 

@@ -1,15 +1,16 @@
-//! Tree heads, proofs, entries and receipts of a log, as the API gives them.
+//! Tree heads, proofs, entries, receipts and disclosures of a log, as the API gives them.
 
 use std::time::{Duration, Instant};
 
 use cairnlog_verify::Hash;
 use cairnlog_verify::b64;
 use cairnlog_verify::checkpoint::Checkpoint;
+use cairnlog_verify::disclosure::Disclosure;
 use cairnlog_verify::proof::{verify_consistency, verify_inclusion};
 use cairnlog_verify::tree::leaf_hash;
 use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, VerificationError};
 use crate::limits;
@@ -121,6 +122,13 @@ pub enum Leaf {
     Hash(Hash),
 }
 
+/// What is to be disclosed.
+#[derive(Serialize)]
+struct Wanted<'a> {
+    fields: &'a [String],
+    raw: bool,
+}
+
 impl Log {
     /// `GET …/sth`.
     ///
@@ -190,6 +198,22 @@ impl Log {
         let accept = HeaderValue::from_static("application/cose");
         let answer = self.receipt_answer(|| self.receipt_call(index).header("accept", accept.clone()), wait);
         Ok(answer.await?.body.into())
+    }
+
+    /// `POST …/records/{index}/disclosures` (role auditor): the fields at these paths with all that proves them, and with
+    /// `raw` the salt of the raw record. Unverified: see [`Disclosure::verify`].
+    ///
+    /// # Errors
+    /// A problem (`not-found` for a path that the entry does not have, `conflict` where the salt is not kept), or an answer
+    /// that is no disclosure.
+    pub async fn disclose(&self, index: u64, fields: &[String], raw: bool) -> Result<Disclosure, Error> {
+        let what = "asking for a disclosure";
+        let call = Call::new(what, Method::POST, limits::DISCLOSURE_BYTES_MAX)
+            .at(["api", "v1", "logs", &self.name, "records"])
+            .at([index.to_string(), "disclosures".to_owned()])
+            .json(&Wanted { fields, raw })?;
+        let text = self.send(call).await?.text()?;
+        Disclosure::parse(&text).map_err(|error| Error::Malformed { what, detail: error.to_string() })
     }
 
     /// Asks until the answer is there.

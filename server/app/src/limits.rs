@@ -84,6 +84,9 @@ pub(crate) const PAGE_ROWS_MAX: u32 = 1_000;
 /// Bytes of a list of sources, whose configs may be large, after which its page ends: a page is held in memory.
 pub(crate) const PAGE_BYTES_MAX: usize = 8 << 20;
 
+/// Most paths of one disclosure that its entry in the control log names; of more it says the number alone.
+pub(crate) const DISCLOSED_PATHS_SAID_MAX: usize = 1_000;
+
 /// Longest `Idempotency-Key`, in visible ASCII characters.
 pub(crate) const IDEMPOTENCY_KEY_MAX: usize = 128;
 

@@ -1,6 +1,7 @@
 //! The command line as a user meets it: what it prints, and its exit codes.
 #![allow(clippy::unwrap_used)]
 
+mod disclosures;
 mod files;
 mod fsck;
 mod monitor;

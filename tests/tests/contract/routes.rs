@@ -18,6 +18,7 @@ pub(crate) enum Body {
     Plugin,
     Lines,
     Query,
+    Disclosure,
     Entry,
     Entries,
 }
@@ -69,6 +70,12 @@ pub(crate) static ROUTES: [Route; 39] = [
     route(Method::GET, "/api/v1/logs/{log}/records/{index}", Some(Role::Auditor), Body::None),
     route(Method::GET, "/api/v1/logs/{log}/records", Some(Role::Auditor), Body::None),
     route(Method::POST, "/api/v1/logs/{log}/records/search", Some(Role::Auditor), Body::Query),
+    route(
+        Method::POST,
+        "/api/v1/logs/{log}/records/{index}/disclosures",
+        Some(Role::Auditor),
+        Body::Disclosure,
+    ),
     route(Method::POST, "/logs/{log}/add", Some(Role::Writer), Body::Entry),
     route(Method::POST, "/api/v1/logs/{log}/entries", Some(Role::Writer), Body::Entries),
     route(Method::POST, "/api/v1/logs/{log}/freeze", Some(Role::Admin), Body::None),
@@ -149,6 +156,7 @@ impl Site {
                 request.header("content-type", "text/plain").body(cairnlog_tests::web::lines(0, 1))
             }
             Body::Query => request.json(&json!({})),
+            Body::Disclosure => request.json(&json!({"fields": ["$received"]})),
             Body::Entry => request.body("an entry"),
             Body::Entries => {
                 request.header("content-type", "application/octet-stream").body(b"\0\x01a\0\x01b".to_vec())

@@ -5,6 +5,7 @@
 pub(crate) mod batch;
 mod classes;
 mod connect;
+mod disclosures;
 mod erasures;
 mod exit;
 mod filters;
@@ -106,7 +107,9 @@ enum Command {
     Tail(tail::Args),
     /// Fetch the receipt of an entry: a proof that needs no server to be checked.
     Prove(proofs::ProveArgs),
-    /// Check receipts and whole logs against a log's public key.
+    /// Disclose fields of an entry: a document that proves them to who can't read records.
+    Disclose(disclosures::DiscloseArgs),
+    /// Check receipts, disclosures and whole logs against a log's public key.
     #[command(subcommand)]
     Verify(verify::Command),
     /// Recompute everything that a data directory holds, or a log serves, against the signed tree heads.
@@ -172,6 +175,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Show(args) => records::show(args).await,
         Command::Tail(args) => tail::run(args).await,
         Command::Prove(args) => proofs::prove(args).await,
+        Command::Disclose(args) => disclosures::disclose(args).await,
         Command::Verify(command) => verify::run(command).await,
         Command::Fsck(args) => fsck::run(args).await,
         Command::Monitor(args) => monitor::run(args).await,
@@ -292,6 +296,9 @@ mod tests {
             "cairnlog erase 42 --reason r list",
             "cairnlog verify log http://h/logs/l",
             "cairnlog token create ci",
+            "cairnlog disclose 42 -o f",
+            "cairnlog disclose 42 --field time",
+            "cairnlog verify disclosure f",
             "cairnlog fsck",
             "cairnlog fsck http://h/logs/l",
             "cairnlog fsck --data d http://h/logs/l --key k",

@@ -1,4 +1,4 @@
-//! `verify receipt`, `verify log`: nothing is believed but the log's public keys, and the witnesses of a policy.
+//! `verify receipt`, `verify disclosure`, `verify log`: nothing is believed but the log's public keys, and the witnesses of a policy.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::connect::Reader;
+use super::disclosures;
 use super::exit::{Exit, Failure};
 use super::output::{Output, Shown};
 use super::sources::read_bounded;
@@ -26,6 +27,11 @@ const RECEIPT_EXAMPLES: &str = "\
 Examples:
   cairnlog verify receipt 42.receipt --key 'logs.example.com/logs/hr+f00dcafe+AQ…'
   cairnlog verify receipt 42.receipt --key 'logs.example.com/logs/hr+f00dcafe+AQ…' --policy witnesses.policy";
+
+const DISCLOSURE_EXAMPLES: &str = "\
+Examples:
+  cairnlog verify disclosure 42.disclosure --key 'logs.example.com/logs/hr+f00dcafe+AQ…'
+  cairnlog verify disclosure 42.disclosure --key 'logs.example.com/logs/hr+f00dcafe+AQ…' --raw line.json";
 
 const LOG_EXAMPLES: &str = "\
 Example:
@@ -44,6 +50,21 @@ pub(super) enum Command {
         /// The exact bytes of the entry, where the receipt does not carry them (COSE, opaque logs) or shall be compared.
         #[arg(long, value_name = "FILE")]
         entry: Option<PathBuf>,
+        /// How the result is printed.
+        #[arg(long, value_enum, default_value = "table", value_name = "FORM")]
+        output: Output,
+    },
+    /// Check a disclosure, offline: that the log that the key signs for has an entry that says just this.
+    #[command(after_help = DISCLOSURE_EXAMPLES)]
+    Disclosure {
+        /// The disclosure.
+        #[arg(value_name = "FILE")]
+        disclosure: PathBuf,
+        #[command(flatten)]
+        trust: Trust,
+        /// The raw record's exact bytes, where the disclosure has the salt alone: that these are what the source sent.
+        #[arg(long, value_name = "FILE")]
+        raw: Option<PathBuf>,
         /// How the result is printed.
         #[arg(long, value_enum, default_value = "table", value_name = "FORM")]
         output: Output,
@@ -67,6 +88,9 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Receipt { receipt, trust, entry, output } => {
             verify_receipt(&receipt, &trust.read()?, entry, output)
+        }
+        Command::Disclosure { disclosure, trust, raw, output } => {
+            disclosures::verify(&disclosure, &trust.read()?, raw.as_deref(), output)
         }
         Command::Log { url, trust, reader, output } => {
             verify_log(reader.tiles(&url)?, trust.read()?, output).await

@@ -9,6 +9,7 @@ pub(crate) mod auth;
 mod body;
 mod classes;
 pub(crate) mod cursor;
+mod disclosures;
 mod erasures;
 mod events;
 #[cfg(test)]
@@ -80,6 +81,7 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(records::list))
         .routes(routes!(records::search))
         .routes(routes!(stream::stream))
+        .routes(routes!(disclosures::create))
 }
 
 /// The routes by which people set the server up. A change is made in several steps, on disk and in memory.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use cairnlog_ledger::{LedgerError, Order, Position, Record, Search};
+use cairnlog_ledger::{LedgerError, Log, Order, Position, Record, Search};
 use cairnlog_verify::value::VALUE_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 
@@ -112,12 +112,18 @@ pub(crate) async fn get(
             app.recording.read(&caller, "records.read", &log, Detail::of(index)).await?;
             Ok(axum::Json(record.into()))
         }
-        Err(error @ LedgerError::Erased(_)) => {
-            // What is left of it, and proves that it was there.
-            let receipt = log.tree().receipt(index).await?;
-            Err(Problem::from(error).with("receipt", receipt.to_string()))
-        }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(not_opened(&log, index, error).await),
+    }
+}
+
+/// Why an entry is not opened, with what is left of one that was erased: the proof that it was there.
+pub(crate) async fn not_opened(log: &Log, index: u64, error: LedgerError) -> Problem {
+    if !matches!(error, LedgerError::Erased(_)) {
+        return error.into();
+    }
+    match log.tree().receipt(index).await {
+        Ok(receipt) => Problem::from(error).with("receipt", receipt.to_string()),
+        Err(failure) => failure.into(),
     }
 }
 
