@@ -1,5 +1,7 @@
 //! Writing: raw records into a source (role writer).
 
+use std::fmt;
+
 use bytes::Bytes;
 use cairnlog_verify::Hash;
 use reqwest::header::HeaderValue;
@@ -47,12 +49,14 @@ pub struct Ingest {
     /// Makes sending again safe: the same key and body get the first answer again for 24 hours. 1 to 128 visible
     /// ASCII characters.
     pub idempotency_key: Option<String>,
+    /// Whether the salts that the server throws away are to be handed back, once.
+    pub openings: bool,
 }
 
 impl Ingest {
     /// The body, with no key.
     pub fn new(content_type: ContentType, body: impl Into<Bytes>) -> Self {
-        Self { content_type, body: body.into(), idempotency_key: None }
+        Self { content_type, body: body.into(), idempotency_key: None, openings: false }
     }
 }
 
@@ -96,6 +100,53 @@ pub struct IngestRow {
     /// Why it was quarantined or skipped.
     #[serde(default)]
     pub reason: Option<String>,
+    /// What opens its commitments, where that was asked for; never again.
+    #[serde(default)]
+    pub openings: Option<Openings>,
+}
+
+/// What opens the commitments that the entries of one raw record make.
+///
+/// `Debug` shows neither paths nor salts.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub struct Openings {
+    /// The salt of the raw commitment ([`cairnlog_verify::raw`]).
+    #[serde(deserialize_with = "salt")]
+    pub raw_salt: [u8; 32],
+    /// The time of receipt in it.
+    pub received_ms: u64,
+    /// The content type in it.
+    pub content_type: String,
+    /// For each entry, from the row's `index` on, what was dropped from it.
+    #[serde(default)]
+    pub events: Vec<Vec<DroppedOpening>>,
+}
+
+/// The salt of one value that was dropped ([`cairnlog_verify::field::drop_commitment`]).
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub struct DroppedOpening {
+    /// Where it stood.
+    pub path: String,
+    /// The salt.
+    #[serde(deserialize_with = "salt")]
+    pub salt: [u8; 32],
+}
+
+fn salt<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+    // 32 bytes in base64, like a hash.
+    Hash::deserialize(deserializer).map(|bytes| bytes.0)
+}
+
+impl fmt::Debug for Openings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Openings").field("events", &self.events).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for DroppedOpening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DroppedOpening").finish_non_exhaustive()
+    }
 }
 
 /// What became of one raw record.
@@ -123,6 +174,7 @@ impl Log {
         let mut call = Call::new("ingesting", reqwest::Method::POST, limits::INGEST_BYTES_MAX)
             .at(["api", "v1", "logs", &self.name, "sources", &source, "events"])
             .body(ingest.content_type.media_type(), ingest.body)
+            .query("openings", ingest.openings.then_some(true))
             .slow();
         if let Some(key) = &ingest.idempotency_key {
             call = call.header("idempotency-key", idempotency_key(key)?);

@@ -59,7 +59,7 @@ mod verifier;
 pub use client::{Client, Health};
 pub use erasures::{Erasing, Erasure, ErasureTarget, PendingErasure, RefusedErasure};
 pub use error::{Error, Problem, ProblemItem, TransportKind, VerificationError};
-pub use events::{ContentType, EventStatus, Ingest, IngestAnswer, IngestRow};
+pub use events::{ContentType, DroppedOpening, EventStatus, Ingest, IngestAnswer, IngestRow, Openings};
 pub use holds::{Hold, HoldQuery, NewHold};
 pub use logs::{KekInfo, Log, LogInfo, Mode, NewKeys, NewLog};
 pub use page::{Page, PageRequest};

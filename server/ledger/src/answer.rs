@@ -3,6 +3,8 @@
 use cairnlog_verify::Hash;
 use serde::{Deserialize, Serialize};
 
+use crate::openings::Openings;
+
 /// What a writer is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -37,6 +39,8 @@ pub struct RowAnswer {
     pub leaf_hash: Option<Hash>,
     /// Why it was quarantined or skipped.
     pub reason: Option<String>,
+    /// What opens its commitments, if that was asked for; of what was logged or quarantined by this very request.
+    pub openings: Option<Box<Openings>>,
 }
 
 /// The four fates of a raw record.
@@ -53,6 +57,14 @@ pub enum Status {
 }
 
 impl Answer {
+    /// Adds the openings of each row. They are in no answer that is kept.
+    pub(crate) fn with_openings(mut self, openings: Vec<Option<Box<Openings>>>) -> Self {
+        for (row, openings) in self.results.iter_mut().zip(openings) {
+            row.openings = openings;
+        }
+        self
+    }
+
     /// Whether anything but duplicates was in it.
     #[must_use]
     pub fn is_new(&self) -> bool {
@@ -121,8 +133,14 @@ impl Fates {
 
 impl Fate {
     fn row(self, first: u64) -> RowAnswer {
-        let empty =
-            RowAnswer { status: Status::Skipped, index: None, events: None, leaf_hash: None, reason: None };
+        let empty = RowAnswer {
+            status: Status::Skipped,
+            index: None,
+            events: None,
+            leaf_hash: None,
+            reason: None,
+            openings: None,
+        };
         match self {
             Self::Logged { place, events, leaf_hash } => RowAnswer {
                 status: Status::Logged,

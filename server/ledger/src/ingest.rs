@@ -46,6 +46,8 @@ pub struct Ingest {
     pub token: String,
     /// The request's Idempotency-Key, if it has one.
     pub idempotency: Option<Idempotency>,
+    /// Whether the salts that are thrown away are to be handed back.
+    pub openings: bool,
 }
 
 /// An Idempotency-Key and what it stands for.
@@ -66,7 +68,7 @@ impl Log {
         let ready = self.ready(&ingest.source)?;
         let received_ms = self.now_ms();
         let windows = self.windows(received_ms).await?;
-        let Ingest { source, content_type, attributes, records, token, idempotency } = ingest;
+        let Ingest { source, content_type, attributes, records, token, idempotency, openings } = ingest;
         // The key first, then all events at once: who holds events waits for nothing more.
         let mut held = Vec::new();
         let keyed = match idempotency {
@@ -89,7 +91,9 @@ impl Log {
             source,
             content_type,
             attributes,
+            openings,
             leaves: AtomicUsize::new(0),
+            opening_bytes: AtomicUsize::new(0),
             entities: Mutex::default(),
         });
         let mut read = self.normalize(&request, records).await?;
@@ -194,7 +198,7 @@ impl Log {
         let (known, tallies) = (Arc::clone(self.entities()), Arc::clone(self.tallies()));
         let writing = tokio::spawn(async move {
             let _held = held;
-            let Lot { fates, rows, entities } = lot;
+            let Lot { fates, rows, entities, openings } = lot;
             let started = Instant::now();
             let first = match rows {
                 Rows::Entries(prepared) => intake.submit(Box::new(prepared))?.await?.first_index,
@@ -209,7 +213,7 @@ impl Log {
             let received_ms = fates.received_ms;
             let answer = fates.answer(first);
             tallies.count(&source, received_ms, &answer);
-            Ok(answer)
+            Ok(answer.with_openings(openings))
         });
         writing.await.map_err(|gone| lost(&gone))?
     }

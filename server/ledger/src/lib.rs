@@ -15,8 +15,8 @@
 //!
 //! The stateful side, lowest first:
 //!
-//! 1. [`error`], `task`, `inflight`, `seen`, `answer`: what can go wrong, what is handed to another thread, what is
-//!    under way, what was seen, what is answered.
+//! 1. [`error`], `task`, `inflight`, `seen`, `openings`, `answer`: what can go wrong, what is handed to another thread,
+//!    what is under way, what was seen, what is handed back once, what is answered.
 //! 2. `registry`: the server's plugins. `pipeline`: a source's stages over a chunk of raw records.
 //! 3. `intake`: the way into the tree. `log`: one log, its sources and classes; `ingest`, `read`, `search` and `disclose`
 //!    are what it does all day, or `opaque`. `tally`, `entities`: what it counts, and what it has made pseudonyms of.
@@ -38,6 +38,7 @@ mod intake;
 mod ledger;
 mod log;
 mod opaque;
+mod openings;
 mod pipeline;
 mod read;
 mod registry;
@@ -78,6 +79,7 @@ pub use ingest::{Idempotency, Ingest};
 pub use ledger::{Config, Ledger, NewLog, WitnessesOf};
 pub use log::{Binding, Log, LogInfo};
 pub use opaque::Added;
+pub use openings::Openings;
 pub use read::{Kept, Record};
 pub use registry::PluginInfo;
 pub use retain::approval::Pending;

@@ -106,6 +106,9 @@ pub const CHUNK_RECORDS_MAX: usize = 256;
 /// Bytes of a chunk; a larger raw record is a chunk of its own.
 pub const CHUNK_BYTES_MAX: usize = 1 << 20;
 
+/// Bytes of the openings that one request is handed back; beyond, it is refused like one that is too large to write.
+pub const OPENINGS_BYTES_MAX: usize = 16 << 20;
+
 /// Bytes of the fates of one request, unpacked: 10,000 rows with a reason of some hundred bytes each, with room.
 pub const FATES_BYTES_MAX: usize = 64 << 20;
 

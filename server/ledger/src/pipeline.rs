@@ -13,7 +13,7 @@ use cairnlog_verify::event::{Attribute, Event};
 use crate::class::{Chosen, Class, Retention};
 use crate::error::LedgerError;
 use crate::payload::RedactionNote;
-use crate::redact::Redactor;
+use crate::redact::{Opening, Redactor};
 use crate::stage as timing;
 use crate::worker::Matter;
 
@@ -58,6 +58,8 @@ pub(crate) enum Normalized {
 pub(crate) struct Decided {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) notes: Vec<RedactionNote>,
+    /// The salts of what was dropped, if they were asked for.
+    pub(crate) openings: Vec<Opening>,
     pub(crate) retention: Retention,
     pub(crate) subject: Option<String>,
     pub(crate) closes: Option<Matter>,
@@ -68,6 +70,8 @@ pub(crate) struct Rules<'a> {
     pub(crate) host: &'a Host,
     pub(crate) redactor: &'a Redactor,
     pub(crate) classes: &'a BTreeMap<String, Class>,
+    /// Whether the salts of what is dropped were asked for; else they are thrown away.
+    pub(crate) openings: bool,
 }
 
 impl Refusal {
@@ -173,6 +177,7 @@ struct Working {
     owner: usize,
     attributes: Vec<Attribute>,
     notes: Vec<RedactionNote>,
+    openings: Vec<Opening>,
     retention: Option<Retention>,
     subject: Option<String>,
     closes: Option<Matter>,
@@ -192,6 +197,7 @@ impl Chunk {
                 owner,
                 attributes: event.into_attributes(),
                 notes: Vec::new(),
+                openings: Vec::new(),
                 retention: None,
                 subject: None,
                 closes: None,
@@ -229,6 +235,9 @@ impl Chunk {
                 Ok(redacted) => {
                     event.attributes = redacted.attributes;
                     event.notes.extend(redacted.notes);
+                    if rules.openings {
+                        event.openings.extend(redacted.openings);
+                    }
                 }
                 Err(refusal) => self.refused[event.owner] = Some(step.refuse(refusal)?),
             }
@@ -268,9 +277,9 @@ impl Chunk {
     fn into_results(self) -> Vec<Result<Vec<Decided>, Refusal>> {
         let mut results: Vec<Result<Vec<Decided>, Refusal>> =
             self.refused.into_iter().map(|refusal| refusal.map_or_else(|| Ok(Vec::new()), Err)).collect();
-        for Working { owner, attributes, notes, retention, subject, closes } in self.events {
+        for Working { owner, attributes, notes, openings, retention, subject, closes } in self.events {
             if let (Ok(events), Some(retention)) = (&mut results[owner], retention) {
-                events.push(Decided { attributes, notes, retention, subject, closes });
+                events.push(Decided { attributes, notes, openings, retention, subject, closes });
             }
         }
         results

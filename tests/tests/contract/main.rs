@@ -4,6 +4,7 @@
 mod access;
 mod bodies;
 mod cursors;
+mod disclosures;
 mod ingest;
 mod plugins;
 mod repeats;

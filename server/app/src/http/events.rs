@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode};
-use cairnlog_ledger::{Answer, Idempotency, Ingest, RowAnswer, Status};
-use serde::Serialize;
+use cairnlog_ledger::redact::Opening;
+use cairnlog_ledger::{Answer, Idempotency, Ingest, Openings, RowAnswer, Status};
+use cairnlog_verify::b64;
+use serde::{Deserialize, Serialize};
 
 use super::auth::Caller;
 use super::body::{self, Room};
-use super::extract::{Nothing, Query, media_type};
+use super::extract::{Query, media_type};
 use super::problem;
 use super::problem::{Document, Problem, Slug};
 use super::split::{self, Shape};
@@ -51,6 +53,42 @@ pub(crate) struct Row {
     leaf_hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// Only with `openings=true`, in the first answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    openings: Option<OpeningsView>,
+}
+
+/// What opens the commitments of one raw record. The server keeps none of it but, where nothing was taken from the only
+/// event, the raw salt.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct OpeningsView {
+    /// Base64; the salt of the raw commitment.
+    raw_salt: String,
+    /// The time of receipt in the raw commitment, in milliseconds since the Unix epoch.
+    received_ms: u64,
+    /// The content type in the raw commitment.
+    content_type: String,
+    /// For each entry, from `index` on, what was dropped from it; absent for a quarantined raw record.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    events: Vec<Vec<OpeningView>>,
+}
+
+/// The salt of one value that was dropped.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct OpeningView {
+    path: String,
+    /// Base64.
+    salt: String,
+}
+
+/// What else is asked for.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct IngestQuery {
+    /// Whether to hand back, once, the salts that are thrown away.
+    #[serde(default)]
+    openings: bool,
 }
 
 /// The four fates of a raw record.
@@ -71,7 +109,7 @@ pub(crate) enum RowStatus {
 #[utoipa::path(post, path = "/api/v1/logs/{log}/sources/{source}/events", tag = "writing", security(("token" = [])),
     params(("log" = String, Path), ("source" = String, Path),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters; kept 24 hours"),
-        ("Content-Encoding" = Option<String>, Header, description = "gzip or zstd")),
+        ("Content-Encoding" = Option<String>, Header, description = "gzip or zstd"), IngestQuery),
     request_body(description = "one raw record a line, one JSON document or an array of them, or one raw record",
         content((String = "application/x-ndjson"), (serde_json::Value = "application/json"), (String = "text/plain"), (Vec<u8> = "application/octet-stream"))),
     responses((status = 201, body = Outcome), (status = 200, description = "all were duplicates", body = Outcome),
@@ -80,7 +118,7 @@ pub(crate) async fn ingest(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Path((log, source)): Path<(String, String)>,
-    Query(Nothing {}): Query<Nothing>,
+    Query(IngestQuery { openings }): Query<IngestQuery>,
     request: Request,
 ) -> Result<(StatusCode, axum::Json<Outcome>), Problem> {
     caller.require_source(&log, &source)?;
@@ -104,6 +142,7 @@ pub(crate) async fn ingest(
             records,
             token: caller.id.clone(),
             idempotency: key.map(|key| Idempotency { key, body }),
+            openings,
         })
         .await?;
     count(log.name(), &source, &answer);
@@ -167,6 +206,22 @@ impl From<RowAnswer> for Row {
             events: row.events,
             leaf_hash: row.leaf_hash.map(|hash| hash.to_string()),
             reason: row.reason,
+            openings: row.openings.map(|openings| (*openings).into()),
+        }
+    }
+}
+
+impl From<Openings> for OpeningsView {
+    fn from(openings: Openings) -> Self {
+        let Openings { raw_salt, received_ms, content_type, events } = openings;
+        let view =
+            |opening: Opening| OpeningView { path: opening.path, salt: b64::encode(opening.salt.as_slice()) };
+        let events = events.into_iter().map(|event| event.into_iter().map(view).collect());
+        Self {
+            raw_salt: b64::encode(raw_salt.as_slice()),
+            received_ms,
+            content_type,
+            events: events.collect(),
         }
     }
 }

@@ -10,13 +10,17 @@ use cairnlog_tlog::SUBMISSION_LEAVES_MAX;
 use cairnlog_verify::entry::Body;
 use cairnlog_verify::event::Event;
 use cairnlog_verify::value::Value;
+use zeroize::Zeroizing;
 
 use super::lot::{Done, Duplicate};
 use crate::class::Retention;
 use crate::error::LedgerError;
+use crate::limits::OPENINGS_BYTES_MAX;
 use crate::log::Ready;
+use crate::openings::{self, Openings};
 use crate::payload::{NoteAction, RedactionNote};
 use crate::pipeline::{Decided, Normalized, Refusal, Rules};
+use crate::redact::Opening;
 use crate::said::QuarantineSaid;
 use crate::seen::{Sighting, Windows};
 use crate::stage::Stage;
@@ -31,8 +35,12 @@ pub(super) struct Request {
     pub(super) source: String,
     pub(super) content_type: String,
     pub(super) attributes: Vec<(String, String)>,
+    /// Whether the salts that are thrown away are to be handed back.
+    pub(super) openings: bool,
     /// Events and quarantined records of all chunks so far.
     pub(super) leaves: AtomicUsize,
+    /// Bytes of openings of all chunks so far.
+    pub(super) opening_bytes: AtomicUsize,
     /// Kinds of values that were pseudonymized in a chunk, and that the log does not know yet.
     pub(super) entities: Mutex<BTreeSet<String>>,
 }
@@ -112,10 +120,36 @@ impl Request {
                 }
             });
         }
-        let rules =
-            Rules { host: &self.ready.host, redactor: &self.ready.redactor, classes: &self.ready.classes };
-        let mut decided = self.ready.pipeline.finish(&rules, events)?.into_iter();
-        Stage::Seal.timed(|| self.draft_and_seal(waiting, &mut decided))
+        let rules = Rules {
+            host: &self.ready.host,
+            redactor: &self.ready.redactor,
+            classes: &self.ready.classes,
+            openings: self.openings,
+        };
+        let decided = self.ready.pipeline.finish(&rules, events)?;
+        self.count_openings(&decided)?;
+        Stage::Seal.timed(|| self.draft_and_seal(waiting, &mut decided.into_iter()))
+    }
+
+    fn count_openings(&self, decided: &[Result<Vec<Decided>, Refusal>]) -> Result<(), LedgerError> {
+        let events = decided.iter().flatten().flatten();
+        let bytes = events.flat_map(|event| &event.openings).map(openings::bytes_of).sum();
+        if self.opening_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > OPENINGS_BYTES_MAX {
+            return Err(LedgerError::TooLarge);
+        }
+        Ok(())
+    }
+
+    /// What is handed back of a raw record, if that was asked for.
+    fn openings(&self, raw_salt: [u8; 32], events: Vec<Vec<Opening>>) -> Option<Box<Openings>> {
+        self.openings.then(|| {
+            Box::new(Openings {
+                raw_salt: Zeroizing::new(raw_salt),
+                received_ms: self.received_ms,
+                content_type: self.content_type.clone(),
+                events,
+            })
+        })
     }
 
     /// Makes the drafts of a chunk and seals them.
@@ -155,6 +189,7 @@ impl Request {
         self.ready.random.fill(&mut salt);
         let raw = self.raw(&body).commit(&salt);
         let parts = u32::try_from(records.len()).unwrap_or(u32::MAX);
+        let mut opened = Vec::with_capacity(records.len());
         for (part, record) in (0..).zip(records) {
             let body = Body::Record {
                 source: self.source.clone(),
@@ -163,6 +198,7 @@ impl Request {
                 part: (part, parts),
             };
             self.note_entities(&record.notes);
+            opened.push(record.openings);
             drafts.push(Draft {
                 received_ms: self.received_ms,
                 body,
@@ -175,20 +211,21 @@ impl Request {
                 closes: record.closes,
             });
         }
-        Plan::Logged { body, parts, sighting }
+        Plan::Logged { body, parts, sighting, openings: self.openings(salt, opened) }
     }
 
     fn plan_quarantine(&self, drafts: &mut Vec<Draft>, body: &[u8], refusal: &Refusal) -> Plan {
-        drafts.push(self.quarantine(body, refusal));
-        Plan::Quarantined(refusal.reason())
+        let (draft, openings) = self.quarantine(body, refusal);
+        drafts.push(draft);
+        Plan::Quarantined(refusal.reason(), openings)
     }
 
-    fn quarantine(&self, body: &[u8], refusal: &Refusal) -> Draft {
+    fn quarantine(&self, body: &[u8], refusal: &Refusal) -> (Draft, Option<Box<Openings>>) {
         let mut salt = [0; 32];
         self.ready.random.fill(&mut salt);
         let raw = self.raw(body);
         let said = QuarantineSaid { reason: refusal.slug, detail: &refusal.detail, size: body.len() as u64 };
-        Draft {
+        let draft = Draft {
             received_ms: self.received_ms,
             body: Body::Quarantine { source: self.source.clone(), raw: raw.commit(&salt) },
             attributes: said.attributes(),
@@ -198,7 +235,8 @@ impl Request {
             quarantined: Some(Quarantined { salt, input: raw.encode() }),
             subject: None,
             closes: None,
-        }
+        };
+        (draft, self.openings(salt, Vec::new()))
     }
 
     /// Seals all drafts at once; a record that can't be sealed as it is (its event is too large) is
@@ -209,16 +247,16 @@ impl Request {
         for plan in plans {
             done.push(match plan {
                 Plan::Settled(done) => done,
-                Plan::Quarantined(reason) => {
+                Plan::Quarantined(reason, openings) => {
                     let one =
                         sealed.next().ok_or_else(|| LedgerError::Internal("a draft was lost".to_owned()))?;
-                    Done::Quarantined(one.map_err(LedgerError::internal)?, reason)
+                    Done::Quarantined(one.map_err(LedgerError::internal)?, reason, openings)
                 }
-                Plan::Logged { body, parts, sighting } => {
+                Plan::Logged { body, parts, sighting, openings } => {
                     // All of its parts are taken before any is looked at: the next record's follow.
                     let own: Vec<_> = sealed.by_ref().take(parts as usize).collect();
                     match own.into_iter().collect::<Result<Vec<_>, _>>() {
-                        Ok(records) => Done::Logged(records, sighting),
+                        Ok(records) => Done::Logged(records, sighting, openings),
                         Err(error) => {
                             self.seal_refused(&body, &Refusal::new("too-large", error.to_string()))?
                         }
@@ -230,11 +268,11 @@ impl Request {
     }
 
     fn seal_refused(&self, body: &[u8], refusal: &Refusal) -> Result<Done, LedgerError> {
-        let draft = self.quarantine(body, refusal);
+        let (draft, openings) = self.quarantine(body, refusal);
         let sealed = self.ready.sealer.seal(vec![draft]).map_err(LedgerError::internal)?;
         let sealed =
             sealed.into_iter().next().ok_or_else(|| LedgerError::Internal("a draft was lost".to_owned()))?;
-        Ok(Done::Quarantined(sealed.map_err(LedgerError::internal)?, refusal.reason()))
+        Ok(Done::Quarantined(sealed.map_err(LedgerError::internal)?, refusal.reason(), openings))
     }
 }
 
@@ -248,8 +286,8 @@ enum Waiting {
 /// A raw record whose drafts are made.
 enum Plan {
     Settled(Done),
-    Logged { body: Bytes, parts: u32, sighting: Option<Sighting> },
-    Quarantined(String),
+    Logged { body: Bytes, parts: u32, sighting: Option<Sighting>, openings: Option<Box<Openings>> },
+    Quarantined(String, Option<Box<Openings>>),
 }
 
 /// How many entries it gives.

@@ -7,6 +7,7 @@ use cairnlog_store::{Batch, Family, layout};
 use super::chunk::Read;
 use crate::answer::{Fate, Fates};
 use crate::inflight::Fingerprint;
+use crate::openings::Openings;
 use crate::prepared::Prepared;
 use crate::seen::{self, Keyed, Logged, Sighting, Window};
 use crate::worker::Sealed;
@@ -16,8 +17,8 @@ const SIGHTING_ROW_BYTES: usize = 4 + 4 + 16 + 20;
 
 /// A raw record ready to be written.
 pub(super) enum Done {
-    Logged(Vec<Sealed>, Option<Sighting>),
-    Quarantined(Sealed, String),
+    Logged(Vec<Sealed>, Option<Sighting>, Option<Box<Openings>>),
+    Quarantined(Sealed, String, Option<Box<Openings>>),
     Skipped(String),
     Duplicate(Duplicate),
 }
@@ -36,6 +37,8 @@ pub(super) struct Lot {
     pub(super) rows: Rows,
     /// Kinds of values that pseudonyms are made of for the first time.
     pub(super) entities: BTreeSet<String>,
+    /// What is handed back of each raw record, and never kept.
+    pub(super) openings: Vec<Option<Box<Openings>>>,
 }
 
 /// What there is to write.
@@ -59,7 +62,7 @@ impl Lot {
         keyed: Option<&Keyed>,
         published: u64,
     ) -> Self {
-        let (sealed, sightings, rows) = gather(done);
+        let Gathered { sealed, sightings, rows, openings } = gather(done);
         let entries = sealed.len() as u64;
         let tree_size = sealed.is_empty().then(|| rows.iter().map(end_of_earlier).fold(published, u64::max));
         let fates = Fates { entries, tree_size, received_ms, rows };
@@ -76,7 +79,7 @@ impl Lot {
         } else {
             Rows::Entries(with_seen(Prepared::new(log, sealed), log, received_ms, sightings, key))
         };
-        Self { fates, rows, entities: BTreeSet::new() }
+        Self { fates, rows, entities: BTreeSet::new(), openings }
     }
 
     /// Adds the rows by which these entities are known.
@@ -115,24 +118,36 @@ fn with_seen(
     })
 }
 
-type Gathered = (Vec<Sealed>, Vec<(u64, u32, Sighting)>, Vec<Fate>);
+/// What became of a request's raw records, taken apart.
+struct Gathered {
+    /// All entries, in order.
+    sealed: Vec<Sealed>,
+    /// Place, number of entries and name of what can be seen again.
+    sightings: Vec<(u64, u32, Sighting)>,
+    /// One fate a raw record.
+    rows: Vec<Fate>,
+    /// What is handed back of each.
+    openings: Vec<Option<Box<Openings>>>,
+}
 
-/// All entries in order; place, number of entries and name of what can be seen again; one fate a raw record.
 fn gather(done: Vec<Done>) -> Gathered {
     let mut sealed = Vec::with_capacity(done.len());
     let mut sightings = Vec::new();
     let mut rows: Vec<Fate> = Vec::with_capacity(done.len());
+    let mut openings: Vec<Option<Box<Openings>>> = Vec::with_capacity(done.len());
     for done in done {
         let place = sealed.len() as u64;
         rows.push(match done {
-            Done::Logged(records, sighting) => {
+            Done::Logged(records, sighting, opened) => {
+                openings.push(opened);
                 let events = u32::try_from(records.len()).unwrap_or(u32::MAX);
                 let leaf_hash = records[0].leaf_hash;
                 sightings.extend(sighting.map(|sighting| (place, events, sighting)));
                 sealed.extend(records);
                 Fate::Logged { place, events, leaf_hash }
             }
-            Done::Quarantined(one, reason) => {
+            Done::Quarantined(one, reason, opened) => {
+                openings.push(opened);
                 let leaf_hash = one.leaf_hash;
                 sealed.push(one);
                 Fate::Quarantined { place, leaf_hash, reason }
@@ -143,8 +158,9 @@ fn gather(done: Vec<Done>) -> Gathered {
             }
             Done::Duplicate(Duplicate::Twin(twin)) => twin_fate(&rows[twin]),
         });
+        openings.resize(rows.len(), None);
     }
-    (sealed, sightings, rows)
+    Gathered { sealed, sightings, rows, openings }
 }
 
 /// The size of the smallest tree that holds what an earlier request logged.

@@ -9,6 +9,7 @@ mod failures;
 mod ingest;
 mod interrupted;
 mod logs;
+mod openings;
 mod quarantine;
 mod repeats;
 mod retention;

@@ -89,6 +89,7 @@ pub(crate) fn request(records: &[String]) -> Ingest {
         records: records.iter().map(|record| Bytes::from(record.clone())).collect(),
         token: "0011223344556677".to_owned(),
         idempotency: None,
+        openings: false,
     }
 }
 
