@@ -55,8 +55,9 @@ fn text<'a>(bytes: &'a [u8], what: &str) -> Result<&'a str, String> {
 
 fn keys(lines: &str) -> Result<Vec<VerifierKey>, String> {
     let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());
-    let keys: Vec<VerifierKey> =
-        lines.map(|line| line.parse().map_err(|error| format!("no verifier key: {error}"))).collect::<Result<_, _>>()?;
+    let keys: Vec<VerifierKey> = lines
+        .map(|line| line.parse().map_err(|error| format!("no verifier key: {error}")))
+        .collect::<Result<_, _>>()?;
     if keys.is_empty() { Err("give the log's verifier key".to_owned()) } else { Ok(keys) }
 }
 
@@ -88,7 +89,8 @@ fn receipt(document: &str, keys: &[VerifierKey], policy: Option<&Policy>) -> Res
 mod tests {
     use super::*;
 
-    const KEY: &[u8] = b"transparency.example/logs/hr+8a5d87ff+ARdFU7RW3d/GkI7KscEB/mqyHiuqBhd5W31DpjSCmT/V\n";
+    const KEY: &[u8] =
+        b"transparency.example/logs/hr+8a5d87ff+ARdFU7RW3d/GkI7KscEB/mqyHiuqBhd5W31DpjSCmT/V\n";
     const DISCLOSURE: &[u8] = include_bytes!("../../../fuzz/seeds/disclosures/good-record");
     const RECEIPT: &[u8] = include_bytes!("../../../fuzz/seeds/receipts/good-record");
 
@@ -106,7 +108,10 @@ mod tests {
             let fields = answer["fields"].as_array().expect("a list");
             fields.iter().find(|field| field["path"] == path).expect("a field").clone()
         };
-        assert_eq!(field("count"), json!({"path": "count", "type": "integer", "value": "9223372036854775807"}));
+        assert_eq!(
+            field("count"),
+            json!({"path": "count", "type": "integer", "value": "9223372036854775807"})
+        );
         assert_eq!(field("resources[1].name"), json!({"path": "resources[1].name", "type": "dropped"}));
     }
 

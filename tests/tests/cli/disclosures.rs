@@ -36,7 +36,7 @@ fn fields_are_disclosed_and_verified_offline() {
     let site = Site::portal();
     let first = site.ingest(30)["first_index"].as_u64().unwrap();
     let key = site.key();
-    let fields = ["--field", "actor.user.name", "--field", "time", "--field", "$retention.class"];
+    let fields = ["--field", "src_endpoint.owner.name", "--field", "time", "--field", "$retention.class"];
     let path = site.disclose(first + 7, &fields);
     let verified = verify_json(&path, &key, &[]);
     assert_eq!((&verified["verified"], &verified["index"]), (&true.into(), &(first + 7).into()));
@@ -45,14 +45,15 @@ fn fields_are_disclosed_and_verified_offline() {
     assert!(verified["hour"].as_str().unwrap().ends_with(":00:00Z"));
     assert_eq!(verified["raw"], "hidden");
     assert_eq!(verified["fields"].as_array().unwrap().len(), 3);
-    assert_eq!(field(&verified, "actor.user.name")["value"], "user7");
+    assert_eq!(field(&verified, "src_endpoint.owner.name")["value"], "user7");
     assert_eq!(field(&verified, "time")["type"], "integer");
     let shown = site.run(&["show", &(first + 7).to_string()]).json();
     assert_eq!(field(&verified, "time")["value"], shown["event"]["time"]);
     assert_eq!(verified["leaf_hash"], shown["leaf_hash"]);
 
     let table = verify(&path, &key, &[]);
-    for words in ["user7", "portal", "actor.user.name", "It does not prove that the record says nothing else"]
+    for words in
+        ["user7", "portal", "src_endpoint.owner.name", "It does not prove that the record says nothing else"]
     {
         assert!(table.code == Some(0) && table.stdout.contains(words), "{words}: {}", table.stdout);
     }
@@ -66,7 +67,7 @@ fn what_does_not_hold_is_exit_1_and_says_why() {
     let site = Site::portal();
     let first = site.ingest(9)["first_index"].as_u64().unwrap();
     let key = site.key();
-    let path = site.disclose(first, &["--field", "actor.user.name", "--field", "time"]);
+    let path = site.disclose(first, &["--field", "src_endpoint.owner.name", "--field", "time"]);
     let good = std::fs::read_to_string(&path).unwrap();
     for (tampered, words) in [
         (good.replace("user0", "user1"), "fields root does not match"),

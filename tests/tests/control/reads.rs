@@ -43,14 +43,14 @@ async fn a_read_is_logged_with_who_what_and_from_where() {
 #[tokio::test]
 async fn a_disclosure_is_logged_with_what_was_disclosed() {
     let (server, log, first) = portal(1).await;
-    let paths = ["time", "actor.user.name"].map(str::to_owned);
+    let paths = ["time", "src_endpoint.ip"].map(str::to_owned);
     log.disclose(first, &paths, false).await.unwrap();
     log.disclose(first, &[], true).await.unwrap();
     let query = RecordQuery { action: Some("records.disclose".to_owned()), ..RecordQuery::default() };
     let entries = said(&server, query).await;
     let [with_raw, fields] = &entries[..] else { panic!("{entries:?}") };
     assert_eq!(resources(fields), ["hr".to_owned(), format!("hr/{first}")]);
-    let disclosed = json!({"count": 2, "fields": ["actor.user.name", "time"]});
+    let disclosed = json!({"count": 2, "fields": ["src_endpoint.ip", "time"]});
     assert_eq!(at(fields, "unmapped.disclosed"), &disclosed);
     let disclosed = json!({"count": 1, "fields": ["$received"], "raw_salt": true});
     assert_eq!(at(with_raw, "unmapped.disclosed"), &disclosed);

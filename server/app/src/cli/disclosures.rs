@@ -33,7 +33,7 @@ pub(super) struct DiscloseArgs {
     /// The path of a field to disclose, such as actor.user.name; may be repeated.
     #[arg(long = "field", value_name = "PATH", required_unless_present_any = ["raw", "raw_record"])]
     fields: Vec<String>,
-    /// Also the salt of the raw record, which opens the commitment to it for who has its bytes.
+    /// Also the salt of the raw record, which opens the commitment to it for who has its bytes, or guesses them.
     #[arg(long)]
     raw: bool,
     /// The raw record's exact bytes: puts them in too, after checking them against the entry. Implies --raw.

@@ -23,7 +23,8 @@ use crate::state::App;
 pub(crate) struct Wanted {
     /// Paths of fields, `$received` and the server's other own ones too.
     fields: Vec<String>,
-    /// Whether the salt of the raw record is to be disclosed too, with `$received`.
+    /// Whether the salt of the raw record is to be disclosed too, with `$received`. It confirms guesses of all that the
+    /// raw record says.
     #[serde(default)]
     raw: bool,
 }

@@ -141,12 +141,12 @@ async fn a_request_of_too_many_is_refused_and_keeps_nothing() {
     let mut spec = plain("aws-cloudtrail");
     spec.redactors = vec![stage("redact-fields", Some(rules))];
     world.log().put_source("aws", spec, "op").await.unwrap();
-    // Each of them drops more than a thousand values of long paths.
+    // Each of them drops a thousand values of long paths.
     let long = |id: u32| {
         let mut event: serde_json::Value =
             serde_json::from_str(&record(&format!("id-{id}"), "ann", "2026-11-23T08:00:00Z")).unwrap();
-        let members = (0..1_200).map(|number| (format!("{number}-{}", "x".repeat(700)), json!(number)));
-        event["requestParameters"] = serde_json::Value::Object(members.collect());
+        let members = (0..1_000).map(|number| (format!("{number}-{}", "x".repeat(700)), json!(number)));
+        event["extra"] = serde_json::Value::Object(members.collect());
         event.to_string()
     };
     let sent: Vec<String> = (0..30).map(long).collect();
