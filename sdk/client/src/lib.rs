@@ -37,6 +37,7 @@
 pub mod audit;
 pub mod limits;
 
+mod backups;
 mod client;
 mod erasures;
 mod error;
@@ -56,6 +57,7 @@ mod tokens;
 mod transport;
 mod verifier;
 
+pub use backups::Backup;
 pub use client::{Client, Health};
 pub use erasures::{Erasing, Erasure, ErasureTarget, PendingErasure, RefusedErasure};
 pub use error::{Error, Problem, ProblemItem, TransportKind, VerificationError};

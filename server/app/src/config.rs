@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use cairnlog_ledger::limits::{KEYRING_BACKUP_DAYS, RECORD_BYTES_DEFAULT};
 
+use crate::backup::Places;
 pub(crate) use keks::{KekSettings, SourceName};
 
 use crate::limits::{
@@ -31,7 +32,7 @@ const LOG_DEFAULT: &str = "info";
 
 /// The settings that stand in a file or, as `CAIRNLOG_` and the name in capitals, in the environment. Other variables of
 /// that prefix are not ours to refuse: platforms set some for a service of this name.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 18] = [
     "data",
     "heads",
     "listen",
@@ -43,6 +44,8 @@ const KEYS: [&str; 16] = [
     "record_bytes_max",
     "two_person",
     "keyring_backup_days",
+    "backup_to",
+    "keyring_backup_to",
     "kek_source",
     "pkcs11_module",
     "pkcs11_token",
@@ -75,6 +78,8 @@ pub(crate) struct Settings {
     pub(crate) two_person: bool,
     /// Days that a copy of a keyring lives, at most.
     pub(crate) keyring_backup_days: u32,
+    /// Where the running server's copies go.
+    pub(crate) backups: Places,
     /// Where the keys come from that wrap keyrings.
     pub(crate) keks: KekSettings,
 }
@@ -147,6 +152,10 @@ struct Found {
     two_person: bool,
     keyring_backup_days: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
+    backup_to: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keyring_backup_to: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     kek_source: Option<SourceName>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pkcs11_module: Option<PathBuf>,
@@ -181,6 +190,8 @@ pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Resul
     let keks = keks::load(&found, &env)?;
     let days_max = KEYRING_BACKUP_DAYS_MAX as usize;
     let days = within("keyring_backup_days", found.keyring_backup_days, 1, days_max)?;
+    let backups =
+        Places { store: found.backup_to.clone(), keyrings: found.keyring_backup_to.clone(), secrets: None };
     let Found { listen, public_host, log, witness_policy, two_person, .. } = found;
     check_public_host(public_host.as_deref())?;
     check_log(&log)?;
@@ -196,6 +207,7 @@ pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Resul
         ingest,
         two_person,
         keyring_backup_days: u32::try_from(days).unwrap_or(KEYRING_BACKUP_DAYS_MAX),
+        backups,
         keks,
     })
 }

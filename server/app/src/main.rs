@@ -5,6 +5,7 @@
 
 mod access;
 mod auditor;
+mod backup;
 mod chores;
 mod cli;
 mod config;

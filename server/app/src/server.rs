@@ -28,6 +28,7 @@ use zeroize::Zeroizing;
 
 use crate::access::{Grant, Role, TokenError, Tokens};
 use crate::auditor::{Auditor, Findings};
+use crate::backup::Backups;
 use crate::chores::Chores;
 use crate::config::Settings;
 use crate::cosigning::Cosigning;
@@ -246,6 +247,8 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
     let (dir, keks, heads, engine, host) = open_files(settings).await?;
     let writer = SharedWriter::from(engine.claim().await?);
     let clock = Arc::new(SystemClock::default());
+    let places = settings.backups.clone();
+    let backups = Backups::new(Arc::clone(&engine), Arc::clone(&dir), places, settings.keyring_backup_days);
     let ledger = Ledger::open(Config {
         dir,
         keks,
@@ -283,6 +286,7 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
         bodies: Arc::new(Semaphore::new(BODIES_BYTES_MAX)),
         streams: Arc::new(Semaphore::new(STREAMS_MAX)),
         heads,
+        backups,
         findings: Findings::default(),
         sweeper: Sweeper::default(),
         two_person: settings.two_person,

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::access::{Grant, Role, Tokens, no_log};
 use crate::auditor::Findings;
+use crate::backup::Backups;
 use crate::config::IngestLimits;
 use crate::http::auth::Visitor;
 use crate::http::cursor::Cursors;
@@ -38,6 +39,8 @@ pub(crate) struct App {
     pub(crate) streams: Arc<Semaphore>,
     /// Where the newest heads are kept outside the store.
     pub(crate) heads: KeptHeads,
+    /// Makes copies.
+    pub(crate) backups: Backups,
     /// What the rolling audit has found.
     pub(crate) findings: Findings,
     /// Wakes who destroys the pages of what was erased.

@@ -48,11 +48,23 @@ async fn run(app: Arc<App>) {
             _ = ticks.tick() => true,
             () = app.sweeper.erased.notified() => false,
         };
+        if sweeps {
+            expire(&app).await;
+        }
         for log in app.ledger.logs() {
             if log.require_records().is_ok() {
                 go_through(&log, sweeps).await;
             }
         }
+    }
+}
+
+/// Copies of keyrings open what was erased since, so they are looked at as often as there is something to erase.
+async fn expire(app: &App) {
+    match app.backups.expire(app.clock.now_ms()).await {
+        Ok(expired) if expired.is_empty() => {}
+        Ok(expired) => tracing::info!(?expired, "copies of keyrings were deleted, for their time was over"),
+        Err(error) => tracing::warn!(%error, "copies of keyrings whose time is over were not deleted"),
     }
 }
 

@@ -92,4 +92,4 @@ pub use rewrap::KekInfo;
 pub use rotation::KeyChange;
 pub use search::{Found, Order, Position, Search};
 pub use source::{Policy, SourceInfo, SourceSpec, StageSpec};
-pub use stored::{StoredLog, stored_logs};
+pub use stored::{StoredLog, stored_logs, stored_pages};

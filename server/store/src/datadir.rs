@@ -20,6 +20,8 @@ const VERSION: &str = "VERSION";
 const LOCK: &str = "LOCK";
 const DB: &str = "db";
 const KEYS: &str = "keys";
+/// There while a new directory is being filled from copies.
+const RESTORING: &str = "RESTORING";
 
 /// A data directory, locked for as long as this lives.
 #[derive(Debug)]
@@ -122,6 +124,80 @@ impl DataDir {
         Ok(Self { root: path.to_path_buf(), _lock: lock })
     }
 
+    /// Opens the directory `path` to be filled from copies, creating it if it is new, and locks it: it may lack its store or
+    /// its keys. A new one is no data directory before [`DataDir::complete`]. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`DataDirError`]; a directory that holds something else is left as it was found.
+    pub fn open_to_restore(path: &Path) -> Result<Self, DataDirError> {
+        durable::create_dir(path).map_err(at(path))?;
+        let version = path.join(VERSION);
+        let is_used = version.try_exists().map_err(at(&version))?;
+        if !is_used && !path.join(RESTORING).exists() {
+            check_unused(path)?;
+        }
+        let lock = lock(path)?;
+        if is_used {
+            check_version(path)?;
+        } else {
+            // So that a restore that was cut off can be begun anew.
+            let marker = path.join(RESTORING);
+            durable::write(&marker, b"").map_err(at(&marker))?;
+        }
+        for part in [path.join(DB), path.join(KEYS)] {
+            durable::create_dir(&part).map_err(at(&part))?;
+        }
+        Ok(Self { root: path.to_path_buf(), _lock: Some(lock) })
+    }
+
+    /// Makes a directory that was filled from copies one that a server opens.
+    ///
+    /// # Errors
+    /// [`DataDirError`].
+    pub fn complete(&self) -> Result<(), DataDirError> {
+        create(&self.root)?;
+        let marker = self.root.join(RESTORING);
+        match fs::remove_file(&marker) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(&marker)(error)),
+            _ => durable::sync_parent(&marker).map_err(at(&marker)),
+        }
+    }
+
+    /// The names of the logs whose keys are here, ascending.
+    ///
+    /// # Errors
+    /// [`DataDirError::Io`].
+    pub fn names(&self) -> Result<Vec<String>, DataDirError> {
+        let keys = self.root.join(KEYS);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&keys).map_err(at(&keys))? {
+            let name = entry.map_err(at(&keys))?.file_name().into_string().ok();
+            names.extend(name.filter(|name| cairnlog_verify::name::check(name).is_ok()));
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Refuses the copy of a store in `path` that another version made, or that is none.
+    ///
+    /// # Errors
+    /// [`DataDirError::WrongVersion`], [`DataDirError::NoDataDir`].
+    pub fn check_copy(path: &Path) -> Result<(), DataDirError> {
+        let version = path.join(VERSION);
+        if !version.try_exists().map_err(at(&version))? || !path.join(DB).is_dir() {
+            return Err(DataDirError::NoDataDir(path.to_path_buf()));
+        }
+        check_version(path)
+    }
+
+    /// Writes into the directory `path`, a copy of a store, which layout that has.
+    ///
+    /// # Errors
+    /// [`DataDirError::Io`].
+    pub fn stamp_copy(path: &Path) -> Result<(), DataDirError> {
+        write_version(path)
+    }
+
     /// The directory itself.
     #[must_use]
     pub fn root(&self) -> &Path {
@@ -196,6 +272,10 @@ fn create(path: &Path) -> Result<(), DataDirError> {
         let part = path.join(part);
         durable::create_dir(&part).map_err(at(&part))?;
     }
+    write_version(path)
+}
+
+fn write_version(path: &Path) -> Result<(), DataDirError> {
     let version = path.join(VERSION);
     durable::write(&version, format!("{LAYOUT_VERSION}\n").as_bytes()).map_err(at(&version))
 }

@@ -50,6 +50,45 @@ pub fn sync_parent(path: &Path) -> io::Result<()> {
     File::open(parent.map_or_else(|| PathBuf::from("."), Path::to_path_buf))?.sync_all()
 }
 
+/// Makes every file and directory below `dir`, and that itself, durable.
+///
+/// # Errors
+/// As the file system refuses.
+pub fn sync_tree(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_tree(&entry.path())?;
+        } else {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    File::open(dir)?.sync_all()
+}
+
+/// Copies the files below the directory `from` into the new directory `to`, and makes them durable.
+///
+/// # Errors
+/// As the file system refuses; a part may be there then.
+pub fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    fn copy(from: &Path, to: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(0o700).create(to)?;
+        for entry in fs::read_dir(from)? {
+            let entry = entry?;
+            let target = to.join(entry.file_name());
+            if entry.file_type()?.is_dir() {
+                copy(&entry.path(), &target)?;
+            } else {
+                fs::copy(entry.path(), target)?;
+            }
+        }
+        Ok(())
+    }
+    copy(from, to)?;
+    sync_tree(to)?;
+    sync_parent(to)
+}
+
 /// Reads a text file of at most `max` bytes.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! The storage-engine trait and its words.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -63,6 +64,18 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// [`ReadError`].
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, ReadError>;
+
+    /// Writes what is there at one moment into the directory `to`, which must not be there, such that the engine can be
+    /// opened on it. Commits go on meanwhile. A copy that fails may leave a part of it behind.
+    ///
+    /// # Errors
+    /// [`ReadError`]; an engine that has no files makes no copies.
+    async fn copy_to(&self, to: &Path) -> Result<(), ReadError> {
+        Err(ReadError::Unavailable(format!(
+            "this engine makes no copies, so there is none in {}",
+            to.display()
+        )))
+    }
 
     /// The bounds that this engine enforces.
     fn limits(&self) -> Limits {

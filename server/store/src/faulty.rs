@@ -3,6 +3,7 @@
 //! It plans one failure of commits and one of reads at a time, counted from the moment of planning, so a test says
 //! "the third commit from now is lost in the air" and nothing depends on timing.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -168,6 +169,10 @@ impl Engine for FaultyEngine {
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, ReadError> {
         self.read_fault()?;
         self.inner.snapshot().await
+    }
+
+    async fn copy_to(&self, to: &Path) -> Result<(), ReadError> {
+        self.inner.copy_to(to).await
     }
 
     fn limits(&self) -> Limits {

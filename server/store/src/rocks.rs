@@ -14,11 +14,13 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use async_trait::async_trait;
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{DB, ErrorKind, ReadOptions, WriteBatch, WriteOptions};
 use self_cell::self_cell;
 use thiserror::Error;
 
 use crate::batch::Batch;
+use crate::durable;
 use crate::engine::{CommitError, Engine, Limits, ReadError, Row, Scan, Snapshot, Stopped, Writer};
 use crate::family::Family;
 
@@ -151,6 +153,17 @@ impl Engine for RocksEngine {
         blocking(move || {
             let frozen = Frozen::new(inner, |inner| inner.db.snapshot());
             Ok(Arc::new(RocksSnapshot { frozen: Arc::new(frozen) }) as Arc<dyn Snapshot>)
+        })
+        .await
+    }
+
+    /// Files that never change are linked where `to` is on the same volume, and copied elsewhere.
+    async fn copy_to(&self, to: &Path) -> Result<(), ReadError> {
+        let to = to.to_path_buf();
+        self.blocking(move |inner| {
+            let checkpoint = Checkpoint::new(&inner.db).map_err(read_error)?;
+            checkpoint.create_checkpoint(&to).map_err(read_error)?;
+            durable::sync_tree(&to).map_err(|error| ReadError::Unavailable(error.to_string()))
         })
         .await
     }

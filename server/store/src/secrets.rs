@@ -17,6 +17,7 @@
 //! the keys are opened count as full, and the first reservation makes new ones. A restart wastes at most 15 unused pages
 //! and part of another, some 95 bytes each; nothing has to be written when a page is handed out.
 
+mod copies;
 mod error;
 mod files;
 mod kek;
@@ -33,6 +34,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use zeroize::Zeroizing;
 
+pub use self::copies::{
+    KeyringHead, copy_keyring, restore_kek, restore_keyring, restore_signing, secrets_in,
+};
 pub use self::error::SecretsError;
 pub use self::kek::{EnvironmentKeks, KekSource, KekSources, TokenKeks, TokenSettings};
 pub use self::key::{PageId, PageKey, SecretKey};
@@ -269,6 +273,19 @@ impl LogKeys {
             }
         }
         Ok(reserved)
+    }
+
+    /// Makes sure that no page up to this one is ever given again, for the store has rows of it: an older copy of the keyring
+    /// was put back, which does not know of it. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`SecretsError`].
+    pub fn skip_pages(&self, last: PageId) -> Result<(), SecretsError> {
+        let room = self.room();
+        if self.shown().next_page() > last {
+            return Ok(());
+        }
+        self.change(&room, |keyring, _| keyring.skip_pages(last))
     }
 
     /// The page key with this id; `None` if it was destroyed or never made.

@@ -1,6 +1,6 @@
-//! Keys that wrap keyrings in a PKCS#11 token: SoftHSM, where `scripts/install-softhsm.sh` has put it.
+//! Keys that wrap keyrings in a PKCS#11 token: `SoftHSM`, where `scripts/install-softhsm.sh` has put it.
 //!
-//! SoftHSM is told its directory by the environment alone, so the tests that use it run in a process of their own, which
+//! `SoftHSM` is told its directory by the environment alone, so the tests that use it run in a process of their own, which
 //! [`a_token_wraps_keyrings`] starts.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -36,8 +36,8 @@ fn module() -> Option<PathBuf> {
 fn a_token_wraps_keyrings() {
     let Some(module) = module() else {
         // Not by a macro, whose output is captured.
-        let words = "SKIPPED a_token_wraps_keyrings: no SoftHSM; run scripts/install-softhsm.sh";
-        writeln!(std::io::stderr(), "{words}").unwrap();
+        let words = "SKIPPED a_token_wraps_keyrings: no SoftHSM; run scripts/install-softhsm.sh\n";
+        std::io::stderr().write_all(words.as_bytes()).unwrap();
         return;
     };
     let dir = tempfile::tempdir().unwrap();

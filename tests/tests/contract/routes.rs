@@ -81,6 +81,7 @@ pub(crate) static ROUTES: [Route; 40] = [
     route(Method::POST, "/api/v1/logs/{log}/freeze", Some(Role::Admin), Body::None),
     route(Method::POST, "/api/v1/logs/{log}/keys", Some(Role::Admin), Body::None),
     route(Method::POST, "/api/v1/logs/{log}/kek", Some(Role::Admin), Body::None),
+    route(Method::POST, "/api/v1/backups", Some(Role::Admin), Body::None),
     route(Method::GET, "/api/v1/logs/{log}/stream", Some(Role::Auditor), Body::None),
     // Axum answers HEAD wherever it answers GET; the description need not repeat it.
     route(Method::HEAD, "/healthz", None, Body::None),

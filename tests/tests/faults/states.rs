@@ -1,4 +1,5 @@
-//! Kills while a log changes its state: new signing keys and the end of a log are whole or not there, and stay.
+//! Kills while a log changes its state: new signing keys, a new key-encryption key and the end of a log are whole or not
+//! there, and stay.
 
 use cairnlog_client::{LogInfo, NewKeys};
 use cairnlog_tests::http;
@@ -20,25 +21,63 @@ const KILLS: u64 = 8;
 enum Change {
     /// New keys sign beside the old ones.
     Keys,
+    /// A fresh key-encryption key wraps the keyring.
+    Kek,
     /// The log takes nothing more.
     Freeze,
 }
 
+/// A log before its change.
+struct Before {
+    info: LogInfo,
+    kek: String,
+}
+
+impl Before {
+    async fn of(world: &World) -> Self {
+        Self { info: world.log().info().await.expect("a log"), kek: kek(world) }
+    }
+}
+
+/// The id of the key-encryption key that the keyring names; it is the only one in the file `kek`.
+fn kek(world: &World) -> String {
+    let read = |name: &str| {
+        let file = world.server.data().join("keys").join(LOG).join(name);
+        let text = std::fs::read_to_string(file).expect("a file of the log's keys");
+        serde_json::from_str::<serde_json::Value>(&text).expect("JSON")
+    };
+    let keks = read("kek");
+    let ids: Vec<&String> = keks["keys"].as_object().expect("keys").keys().collect();
+    let kek = read("keyring")["kek"].as_str().expect("an id").to_owned();
+    assert_eq!(ids, [&kek]);
+    kek
+}
+
 impl Change {
+    /// A log that it can be tried on: where the keyring is at stake, one whose records have to open.
+    async fn world(self) -> World {
+        match self {
+            Self::Kek => World::start().await,
+            Self::Keys | Self::Freeze => World::opaque().await,
+        }
+    }
+
     /// Whether it was acknowledged.
     async fn make(self, world: &World) -> bool {
         let log = world.log();
         match self {
             Self::Keys => log.rotate_keys(&NewKeys::default()).await.is_ok(),
+            Self::Kek => log.rotate_kek().await.is_ok(),
             Self::Freeze => log.freeze().await.is_ok(),
         }
     }
 
     /// It is whole or, if it was not acknowledged, not there.
-    async fn check(self, world: &mut World, before: &LogInfo, is_acknowledged: bool) {
+    async fn check(self, world: &mut World, before: &Before, is_acknowledged: bool) {
         let info = world.log().info().await.expect("a log");
         let is_there = match self {
-            Self::Keys => has_new_keys(world, before, &info).await,
+            Self::Keys => has_new_keys(world, &before.info, &info).await,
+            Self::Kek => kek(world) != before.kek,
             Self::Freeze => info.frozen,
         };
         assert!(is_there || !is_acknowledged, "{self:?} is gone: {info:?}");
@@ -72,9 +111,9 @@ async fn check_frozen(world: &World, size: u64) {
 
 /// One log that changes under load and meets the fault meanwhile: the operations before the change, and the report.
 async fn round(change: Change, fault: Fault) -> (u64, Report) {
-    let mut world = World::opaque().await;
+    let mut world = change.world().await;
     world.write(ANSWERS).await;
-    let before = world.log().info().await.expect("a log");
+    let before = Before::of(&world).await;
     world.server.stop();
     let (mut started, mut is_acknowledged) = (0, false);
     if let Err(refusal) = world.start_with(fault) {
@@ -116,6 +155,11 @@ async fn new_keys_are_whole_or_not_there_after_a_kill() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_new_key_encryption_key_is_whole_or_not_there_after_a_kill() {
+    is_whole_or_not_there(Change::Kek).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_end_of_a_log_is_whole_or_not_there_after_a_kill() {
     is_whole_or_not_there(Change::Freeze).await;
 }
@@ -133,7 +177,7 @@ async fn a_frozen_log_stays_frozen_and_whole_by_kills() {
     let mut world = World::opaque().await;
     world.write(ANSWERS).await;
     assert!(Change::Freeze.make(&world).await);
-    let before = world.log().info().await.expect("a log");
+    let before = Before::of(&world).await;
     world.server.stop();
     world.start_with(Fault::none(ALL)).expect("no fault");
     world.server.kill();

@@ -1,7 +1,8 @@
 //! The command line: parses, runs one command, and ends with a stable exit code.
 //!
-//! Only `serve`, `demo`, `fsck` and `key rotate --data` open a data directory; every other command is a client over HTTP, or reads files.
+//! Only `serve`, `demo`, `fsck`, `backup`, `restore` and `key rotate` open a data directory; every other command is a client over HTTP, or reads files.
 
+mod backup;
 pub(crate) mod batch;
 mod classes;
 mod connect;
@@ -114,6 +115,10 @@ enum Command {
     Verify(verify::Command),
     /// Recompute everything that a data directory holds, or a log serves, against the signed tree heads.
     Fsck(fsck::Args),
+    /// Copy the store, the keyrings apart from it, and, if asked, the secrets of a server.
+    Backup(backup::BackupArgs),
+    /// Put copies of a store, of keyrings and of secrets back.
+    Restore(backup::RestoreArgs),
     /// Follow a log and check each new tree head against the last.
     Monitor(monitor::Args),
     /// Be a C2SP witness for other logs.
@@ -178,6 +183,8 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Disclose(args) => disclosures::disclose(args).await,
         Command::Verify(command) => verify::run(command).await,
         Command::Fsck(args) => fsck::run(args).await,
+        Command::Backup(args) => backup::run_backup(args).await,
+        Command::Restore(args) => backup::run_restore(args).await,
         Command::Monitor(args) => monitor::run(args).await,
         Command::Witness(command) => witness::run(command).await,
         Command::Completions { shell } => {

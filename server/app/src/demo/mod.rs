@@ -18,6 +18,7 @@ use cairnlog_client::{Client, Log, LogInfo, Secret};
 use cairnlog_ledger::limits::KEYRING_BACKUP_DAYS;
 use cairnlog_verify::Hash;
 
+use crate::backup::Places;
 use crate::cli::{Exit, Failure, log_to_stderr, stop_signal};
 use crate::config::{self, IngestLimits, KekSettings, LISTEN_DEFAULT, Settings};
 use crate::server::{Server, ServerError};
@@ -96,6 +97,7 @@ async fn start(args: &Args, token: &Secret) -> Result<Server, ServerError> {
         ingest: IngestLimits::default(),
         two_person: false,
         keyring_backup_days: KEYRING_BACKUP_DAYS,
+        backups: Places::default(),
         keks: KekSettings::default(),
     };
     match Server::start(&settings).await {

@@ -6,6 +6,7 @@
 
 mod adds;
 pub(crate) mod auth;
+mod backups;
 mod body;
 mod classes;
 pub(crate) mod cursor;
@@ -94,6 +95,7 @@ fn operated() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(logs::freeze))
         .routes(routes!(logs::keys))
         .routes(routes!(logs::kek))
+        .routes(routes!(backups::create))
         .routes(routes!(plugins::upload, plugins::list))
         .routes(routes!(plugins::get, plugins::delete))
         .routes(routes!(plugins::wasm))

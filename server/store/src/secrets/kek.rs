@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub use self::environment::EnvironmentKeks;
 pub use self::token::{TokenKeks, TokenSettings};
 
-use self::file::FileKeks;
+pub(super) use self::file::FileKeks;
 use super::SecretsError;
 use super::files::{KEK, at, write};
 use super::key::SecretKey;

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::SecretsError;
+use super::copies::KeyringHead;
 use super::files::read;
 use super::kek::Keks;
 use super::key::{PageId, SecretKey};
@@ -132,6 +133,17 @@ impl Keyring {
         Ok(made)
     }
 
+    /// Gives the pages up to this one to nobody.
+    pub(super) fn skip_pages(&mut self, last: PageId) -> Result<(), SecretsError> {
+        let next = last.checked_add(1).ok_or(SecretsError::Exhausted)?;
+        self.next_page = self.next_page.max(next);
+        Ok(())
+    }
+
+    pub(super) fn next_page(&self) -> PageId {
+        self.next_page
+    }
+
     pub(super) fn remove_pages(&mut self, pages: &BTreeSet<PageId>) {
         self.pages.retain(|id, _| !pages.contains(id));
     }
@@ -248,6 +260,16 @@ impl Wrapping<'_> {
 impl KeyringFile {
     /// Reads the file of the log with this origin.
     pub(super) fn read(path: &Path, origin: &str) -> Result<Self, SecretsError> {
+        let file = Self::parse(path)?;
+        if file.origin != origin {
+            let what = format!("it belongs to the log {}", file.origin);
+            return Err(SecretsError::Malformed { path: path.to_path_buf(), what });
+        }
+        Ok(file)
+    }
+
+    /// Reads a file, of whatever log it is.
+    pub(super) fn parse(path: &Path) -> Result<Self, SecretsError> {
         let text = read(path, KEYRING_BYTES_MAX)?;
         let malformed = |what: String| SecretsError::Malformed { path: path.to_path_buf(), what };
         let file: Self = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
@@ -256,9 +278,6 @@ impl KeyringFile {
         }
         if file.render() != *text {
             return Err(malformed("it was edited; only the exact form that was written is read".into()));
-        }
-        if file.origin != origin {
-            return Err(malformed(format!("it belongs to the log {}", file.origin)));
         }
         if file.pages.last_key_value().is_some_and(|(last, _)| *last >= file.next_page) || file.next_page == 0
         {
@@ -270,6 +289,10 @@ impl KeyringFile {
     /// The id of the key-encryption key that it is wrapped by.
     pub(super) fn kek(&self) -> &str {
         &self.kek
+    }
+
+    pub(super) fn head(&self) -> KeyringHead {
+        KeyringHead { origin: self.origin.clone(), epoch: self.epoch, kek: self.kek.clone() }
     }
 
     fn render(&self) -> String {

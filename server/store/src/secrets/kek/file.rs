@@ -18,7 +18,7 @@ use crate::secrets::wrapped::Wrapped;
 /// The keys by id.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct FileKeks {
+pub(in crate::secrets) struct FileKeks {
     v: u8,
     active: String,
     keys: BTreeMap<String, SecretKey>,
@@ -32,7 +32,7 @@ impl FileKeks {
         Ok(made)
     }
 
-    pub(super) fn read(path: &Path) -> Result<Self, SecretsError> {
+    pub(in crate::secrets) fn read(path: &Path) -> Result<Self, SecretsError> {
         let text = read(path, SMALL_FILE_BYTES_MAX)?;
         let malformed = |what: String| SecretsError::Malformed { path: path.to_path_buf(), what };
         // A parser's message may quote what it read, which is a key.
@@ -48,7 +48,7 @@ impl FileKeks {
     }
 
     /// The file's text, in its one spelling.
-    pub(super) fn render(&self) -> Zeroizing<String> {
+    pub(in crate::secrets) fn render(&self) -> Zeroizing<String> {
         // Reserved at once, so that no copy of a key is left behind by growing.
         let mut text = Zeroizing::new(String::with_capacity(128 + self.keys.len() * 128));
         text.push_str("{\"v\":1,\"active\":");
@@ -79,6 +79,14 @@ impl FileKeks {
         // Where another source wraps, the active one is of no meaning.
         let active = if keys.contains_key(&self.active) { &self.active } else { keys.keys().next()? };
         Some(Self { v: 1, active: active.clone(), keys })
+    }
+
+    /// These keys and those; the active one of these wraps. Ids are random, so the same id is the same key.
+    pub(in crate::secrets) fn and(mut self, others: Self) -> Self {
+        for (id, key) in others.keys {
+            self.keys.entry(id).or_insert(key);
+        }
+        self
     }
 
     pub(super) fn len(&self) -> usize {
