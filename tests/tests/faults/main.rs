@@ -14,6 +14,7 @@ mod random;
 mod ready;
 mod restored;
 mod states;
+mod unlogged;
 #[allow(dead_code, reason = "the whole verifier is used beside the other tests of it")]
 #[path = "../transparency/verifier.rs"]
 mod verifier;

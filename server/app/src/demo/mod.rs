@@ -170,6 +170,9 @@ fn closing(
         ),
         format!("{program} search --actor {actor}"),
         String::new(),
+        "# who has read what: the server's own log".to_owned(),
+        format!("{program} search --log control --action records.search --limit 3"),
+        String::new(),
         "# send a line of your own".to_owned(),
         format!(
             "curl -H \"Authorization: Bearer $CAIRNLOG_TOKEN\" -H 'Content-Type: text/plain' --data-binary \\\n  \
