@@ -4,6 +4,7 @@
 mod disclosures;
 mod files;
 mod fsck;
+mod keeping;
 mod monitor;
 mod site;
 mod trust;

@@ -54,7 +54,12 @@ impl Site {
 
     /// With the log `hr` and its source `portal`, made by commands.
     pub(crate) fn portal() -> Self {
-        let site = Self::new();
+        Self::portal_of(Server::start())
+    }
+
+    /// The same on this server.
+    pub(crate) fn portal_of(server: Server) -> Self {
+        let site = Self { server, dir: tempfile::tempdir().unwrap() };
         site.run(&["log", "create", "hr"]).json();
         site.push(&["web-access", "retention-schedule", "redact-fields"]);
         let config = site.file("plain.json", r#"{"rules": [{"class": "default"}]}"#);

@@ -5,6 +5,7 @@
 
 mod damage;
 mod disk;
+mod erasures;
 mod inject;
 mod kills;
 mod monitor;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use cairnlog_client::{Erasing, ErasureTarget, PageRequest, Record, RecordQuery, Role};
+use cairnlog_client::{Erasing, ErasureTarget, HoldQuery, NewHold, PageRequest, Record, RecordQuery, Role};
 use cairnlog_tests::pipelines::EXAMPLES;
 use cairnlog_tests::{Server, http, paths, pipelines};
 use serde_json::{Value, json};
@@ -66,6 +66,26 @@ async fn a_person_is_found_by_name_where_only_a_pseudonym_is_kept() {
     for pseudonym in pseudonyms {
         assert_eq!(found_by_actor(&log, &pseudonym).await, [0; 0], "{pseudonym}");
     }
+}
+
+#[tokio::test]
+async fn a_hold_by_name_covers_what_is_kept_by_a_pseudonym() {
+    let server = Server::start();
+    let log = pipelines::examples(&server.client(), "hr").await;
+    for name in paths::example_json("pipelines/classes.json").as_object().unwrap().keys() {
+        log.put_class(name, &class(None)).await.unwrap();
+    }
+    for example in EXAMPLES {
+        example.ingest(&log).await;
+    }
+    let name = "greta.lindholm@example.com";
+    let query = HoldQuery { actor: Some(name.to_owned()), ..HoldQuery::default() };
+    let new = NewHold { matter: "m".to_owned(), reason: "r".to_owned(), query };
+    let hold = log.hold(&new).await.unwrap();
+    let subject = ErasureTarget::Subject(name.to_owned());
+    let refused = done(log.erase(&subject, "she asked").await.unwrap()).refused;
+    let covered = refused.iter().filter(|refused| refused.hold.as_ref() == Some(&hold.id)).count();
+    assert!(covered > 3, "{refused:?}");
 }
 
 fn pseudonym(record: &Record) -> Option<String> {
@@ -155,8 +175,7 @@ async fn what_is_refused_when_it_is_approved_still_waits() {
     let Erasing::Pending(id) = asking.erase(&ErasureTarget::Index(first), "asked").await.unwrap() else {
         panic!("nobody approved it");
     };
-    let query = cairnlog_client::HoldQuery::default();
-    let new = cairnlog_client::NewHold { matter: "m".to_owned(), reason: "r".to_owned(), query };
+    let new = NewHold { matter: "m".to_owned(), reason: "r".to_owned(), query: HoldQuery::default() };
     let hold = asking.hold(&new).await.unwrap();
     assert_eq!(approving.approve_erasure(&id).await.unwrap_err().slug(), Some("held"));
     assert_eq!(approving.pending_erasures(&PageRequest::default()).await.unwrap().items.len(), 1);
@@ -179,4 +198,27 @@ async fn a_frozen_log_is_erased_from_and_the_control_log_says_so() {
     assert_eq!(said.len(), 1);
     let said = &said[0].event["unmapped"]["erasure"];
     assert_eq!((&said["id"], &said["reason"]), (&erasure.id.into(), &"she asked".into()));
+}
+
+#[tokio::test]
+async fn what_the_control_log_says_for_a_frozen_log_outlives_the_control_logs_own_time() {
+    let (mut server, log, first) = portal(&class(None), 5).await;
+    log.freeze().await.unwrap();
+    let query = HoldQuery { actor: Some("user4".to_owned()), ..HoldQuery::default() };
+    let new = NewHold { matter: "m".to_owned(), reason: "r".to_owned(), query };
+    let control = server.client().log("control").unwrap();
+    control.put_class("default", &class(Some(0))).await.unwrap();
+    let hold = log.hold(&new).await.unwrap();
+    erase(&log, first).await;
+    log.record(first + 1).await.unwrap();
+    let sweeps = "/api/v1/logs/control/retention/sweeps";
+    let swept = http::json(server.post(sweeps, &json!({})).send().await.unwrap(), 200).await;
+    assert!(swept["erased"].as_u64().unwrap() > 0, "who read what goes: {swept}");
+    gone(&server, first).await;
+    server.kill();
+    server.restart();
+    gone(&server, first).await;
+    let log = server.client().log("hr").unwrap();
+    assert_eq!(log.holds(&PageRequest::default()).await.unwrap().items, [hold]);
+    assert_eq!(log.erase(&ErasureTarget::Index(first + 4), "asked").await.unwrap_err().slug(), Some("held"));
 }

@@ -6,6 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use cairnlog_ledger::{Log, Pending, Refusal, Refused, Requested, Target};
+use cairnlog_verify::value::VALUE_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 
 use super::auth::Caller;
@@ -123,11 +124,7 @@ pub(crate) async fn create(
     Json(wanted): Json<ErasureRequest>,
 ) -> Result<Response, Problem> {
     let log = app.records_for(&caller, Role::Compliance, &log)?;
-    let target = match (wanted.index, wanted.subject) {
-        (Some(index), None) => Target::Index(index),
-        (None, Some(subject)) => Target::Subject(subject),
-        _ => return Err(Problem::bad_request("an erasure names either index or subject")),
-    };
+    let target = target(wanted.index, wanted.subject)?;
     if app.two_person {
         let id = log.propose_erasure(target, &wanted.reason, &caller.id).await?;
         let view = ProposedView { id, status: "pending" };
@@ -135,6 +132,17 @@ pub(crate) async fn create(
     }
     let requested = log.erase_on_request(&target, &wanted.reason, &caller.id, None).await?;
     Ok(erased(&app, &log, requested))
+}
+
+fn target(index: Option<u64>, subject: Option<String>) -> Result<Target, Problem> {
+    match (index, subject) {
+        (Some(index), None) => Ok(Target::Index(index)),
+        (None, Some(subject)) if subject.is_empty() || subject.len() > VALUE_BYTES_MAX => {
+            Err(Problem::bad_request(format!("a subject has 1 to {VALUE_BYTES_MAX} bytes")))
+        }
+        (None, Some(subject)) => Ok(Target::Subject(subject)),
+        _ => Err(Problem::bad_request("an erasure names either index or subject")),
+    }
 }
 
 /// Lists what waits for approval.

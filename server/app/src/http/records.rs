@@ -247,6 +247,7 @@ impl Filters {
     /// `bad-request`.
     pub(crate) fn search(self) -> Result<Search, Problem> {
         let Self { source, actor, action, class, status, resource, ip, from, to } = self;
+        check_lengths([&source, &actor, &action, &resource, &ip].into_iter().flatten())?;
         let (from_ms, to_ms) = (moment("from", from.as_deref())?, moment("to", to.as_deref())?);
         Ok(Search { source, actor, action, class, status, resource, ip, from_ms, to_ms, ..Search::default() })
     }
@@ -258,6 +259,14 @@ impl Filters {
         let (from, to) = (from_ms.map(time::rfc3339_of), to_ms.map(time::rfc3339_of));
         Self { source, actor, action, class, status, resource, ip, from, to }
     }
+}
+
+/// No value is longer than a filter may be, and no entry could say it.
+fn check_lengths(filters: impl IntoIterator<Item = impl AsRef<str>>) -> Result<(), Problem> {
+    if filters.into_iter().any(|filter| filter.as_ref().len() > VALUE_BYTES_MAX) {
+        return Err(Problem::bad_request(format!("a filter has {VALUE_BYTES_MAX} bytes at most")));
+    }
+    Ok(())
 }
 
 fn moment(name: &str, text: Option<&str>) -> Result<Option<i64>, Problem> {
@@ -283,10 +292,7 @@ impl SearchBody {
 
     /// What they ask for of who may find a person by the plaintext, or may not.
     fn search(&self, reidentify: bool) -> Result<Search, Problem> {
-        // No value is longer, and the control log could not say it.
-        if self.filters().any(|(_, filter)| filter.len() > VALUE_BYTES_MAX) {
-            return Err(Problem::bad_request(format!("a filter has {VALUE_BYTES_MAX} bytes at most")));
-        }
+        check_lengths(self.filters().map(|(_, filter)| filter))?;
         let is_open = |(name, _)| matches!(name, "actor" | "action" | "resource" | "ip");
         Ok(Search {
             source: self.source.clone(),
