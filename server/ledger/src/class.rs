@@ -11,6 +11,10 @@ use crate::limits::{BASIS_BYTES_MAX, QUARANTINE_DAYS, RETENTION_DAYS_MAX, ZONE_B
 
 const DAY_MS: u64 = 86_400_000;
 
+/// The name that no class has: what plugins say when no class fits, and why a record is quarantined whose class the log
+/// lacks.
+pub(crate) const NO_CLASS: &str = "no-retention-class";
+
 /// What the records of a class are kept for, as compliance set it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -128,7 +128,9 @@ impl Log {
             return self.append_said(draft(self.now_ms(), body, attributes), false, bytes, rows).await;
         }
         let access = Access::of_change(by, action, self.name(), attributes, self.now_ms());
-        self.shared().control()?.say_access(access, bytes, rows).await
+        // Kept for good, as the log's own entry would be: what was erased, and what is held, rests on it.
+        let draft = draft(self.now_ms(), Body::Access, access.into_attributes());
+        self.shared().control()?.append_said(draft, true, bytes, rows).await
     }
 
     /// Of the control log: says who read or changed what, in one commit with rows that need at most `bytes`.

@@ -10,16 +10,12 @@ use cairnlog_host::{Fault, Host, Interrupted, Outcome, RawRecord, Stage};
 use cairnlog_verify::entry::Digest;
 use cairnlog_verify::event::{Attribute, Event};
 
-use crate::class::{Chosen, Class, Retention};
+use crate::class::{Chosen, Class, NO_CLASS, Retention};
 use crate::error::LedgerError;
 use crate::payload::RedactionNote;
 use crate::redact::{Opening, Redactor};
 use crate::stage as timing;
 use crate::worker::Matter;
-
-/// Why a record is quarantined whose class the log lacks; also the class that a retention plugin names when no
-/// rule of its fits, so no class can have this name.
-pub(crate) const NO_CLASS: &str = "no-retention-class";
 
 /// One configured stage.
 pub(crate) struct Step {

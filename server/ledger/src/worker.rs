@@ -15,7 +15,7 @@ use cairnlog_verify::tree::leaf_hash;
 use cairnlog_verify::value::Value;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::class::{Retention, Trigger};
+use crate::class::{NO_CLASS, Retention, Trigger};
 use crate::frame::FrameError;
 use crate::handles::Random;
 use crate::index::{Field, Term, Tokens};
@@ -160,12 +160,12 @@ impl Sealer {
                     Body::Access => tokens.of(draft.received_ms)?.terms(None, &draft.attributes),
                     _ => Vec::new(),
                 };
-                if let Some(chosen) = draft.retention.as_ref().and_then(|retention| retention.chosen.as_ref())
-                {
-                    let term = tokens.of(draft.received_ms)?.term(Field::Retention, &chosen.class);
-                    terms.push(term);
+                if matches!(draft.body, Body::Record { .. } | Body::Access) {
+                    let chosen = draft.retention.as_ref().and_then(|retention| retention.chosen.as_ref());
+                    let class = chosen.map_or(NO_CLASS, |chosen| &chosen.class);
+                    terms.push(tokens.of(draft.received_ms)?.term(Field::Retention, class));
                     if let (Some(subject), Trigger::Closed) = (&draft.subject, draft.trigger()) {
-                        let matter = Matter { class: chosen.class.clone(), subject: subject.clone() };
+                        let matter = Matter { class: class.to_owned(), subject: subject.clone() };
                         terms.push(tokens.of(draft.received_ms)?.term(Field::Subject, &matter.name()));
                     }
                 }

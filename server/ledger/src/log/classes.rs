@@ -8,11 +8,10 @@ use cairnlog_verify::entry::Body;
 use cairnlog_verify::name;
 
 use super::Log;
-use crate::class::Class;
+use crate::class::{Class, NO_CLASS};
 use crate::control::Saying;
 use crate::error::LedgerError;
 use crate::limits::CLASSES_MAX;
-use crate::pipeline::NO_CLASS;
 use crate::said::RetentionSaid;
 
 impl Log {

@@ -46,8 +46,13 @@ impl Log {
     ) -> Result<String, LedgerError> {
         self.require_records()?;
         check_reason(reason)?;
+        if let Target::Index(index) = target
+            && index >= self.tree().head().checkpoint.size
+        {
+            return Err(LedgerError::NotFound(format!("the published tree has no entry {index}")));
+        }
         let _turn = self.keeping().turn.lock().await;
-        if self.pending_rows().await?.len() >= PENDING_MAX {
+        if self.pending_erasures().await?.len() >= PENDING_MAX {
             let words = format!("{PENDING_MAX} erasures wait for approval, the most that may");
             return Err(LedgerError::Conflict(words));
         }

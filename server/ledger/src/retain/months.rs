@@ -7,6 +7,7 @@ use std::sync::Arc;
 use cairnlog_store::secrets::Month;
 use cairnlog_store::{Family, Scan, layout};
 
+use crate::class::NO_CLASS;
 use crate::error::LedgerError;
 use crate::index::{Field, Tokens};
 use crate::limits::WINDOW_MS;
@@ -32,12 +33,13 @@ impl Log {
         Ok(off_thread(move || keys.destroy_index_keys(&empty)).await??)
     }
 
-    /// Whether anything is kept that was received in a month: all that can be found is kept by a class, and stands in its
-    /// rows.
+    /// Whether anything is kept that was received in a month: all that can be found stands in the rows of its class, or of
+    /// none.
     async fn keeps_of(&self, month: Month) -> Result<bool, LedgerError> {
         let Some(key) = self.keys().existing_index_key(month) else { return Ok(false) };
         let mut tokens = Tokens::new(key.as_bytes());
-        for (class, _) in self.classes() {
+        let classes = self.classes().into_iter().map(|(class, _)| class);
+        for class in classes.chain([NO_CLASS.to_owned()]) {
             let term = tokens.term(Field::Retention, &class);
             let prefix = layout::posting_prefix(self.id(), term.field, term.token.0);
             if !self.engine().scan(Scan::prefix(Family::Postings, prefix, 1)).await?.is_empty() {
