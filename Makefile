@@ -26,9 +26,10 @@ test: build plugins browser ## install what is missing, build, run every test
 
 ci: prepare fmt lint deny test ## what continuous integration runs
 
-prepare: ## install what is missing: libclang for RocksDB's bindings, the wasm32 target
+prepare: ## install what is missing: libclang for RocksDB's bindings, the wasm32 target, SoftHSM for tests
 	@scripts/install-libclang.sh
 	@scripts/install-wasm-target.sh
+	@scripts/install-softhsm.sh || echo "prepare: without SoftHSM, so the tests of PKCS#11 tokens are skipped"
 
 build: prepare ## build the server, the tools and the tests
 	@echo "building Cairnlog (a first build takes about 25 minutes on two cores: RocksDB and wasmtime)"

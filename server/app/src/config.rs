@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use cairnlog_ledger::limits::{KEYRING_BACKUP_DAYS, RECORD_BYTES_DEFAULT};
 
 use crate::backup::Places;
-pub(crate) use keks::{KekSettings, SourceName};
+pub(crate) use keks::{KekPlace, KekSettings, SourceName};
 
 use crate::limits::{
     ADMIN_TOKEN_LEN, INGEST_BYTES_MAX, INGEST_RECORDS_DEFAULT, INGEST_RECORDS_MAX, KEYRING_BACKUP_DAYS_MAX,

@@ -11,6 +11,7 @@ mod cli;
 mod config;
 mod cosigning;
 mod demo;
+mod first_start;
 mod http;
 mod limits;
 mod recording;

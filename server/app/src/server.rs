@@ -97,6 +97,7 @@ pub(crate) enum ServerError {
 pub(crate) struct Server {
     url: String,
     data: PathBuf,
+    is_new: bool,
     first_token: Option<Zeroizing<String>>,
     app: Arc<App>,
     handle: Handle<SocketAddr>,
@@ -117,7 +118,7 @@ impl Server {
         let listener = listen_on(listen).map_err(|error| ServerError::Listen(listen, error))?;
         let address = listener.local_addr().map_err(|error| ServerError::Listen(listen, error))?;
         let public_host = settings.public_host.clone().unwrap_or_else(|| address.to_string());
-        let (app, routes, first_token) = open(settings, public_host).await?;
+        let Opened { app, routes, first_token, is_new } = open(settings, public_host).await?;
         let face = http::router(routes, Arc::clone(&app));
         let (handle, serving) =
             begin(listener, face, CONNECTIONS_MAX).map_err(|error| ServerError::Listen(listen, error))?;
@@ -126,12 +127,17 @@ impl Server {
         let sweeping = Sweeping::start(Arc::clone(&app));
         let chores = Chores::start(Arc::clone(&app));
         let (url, data) = (format!("http://{address}"), settings.data.clone());
-        Ok(Self { url, data, first_token, app, handle, serving, upkeep, auditor, sweeping, chores })
+        Ok(Self { url, data, is_new, first_token, app, handle, serving, upkeep, auditor, sweeping, chores })
     }
 
     /// The address, as a client is given it.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Whether its data directory was made when it started.
+    pub(crate) fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// What is printed once the server takes requests: one line of JSON. The first administrator's token stands in the
@@ -237,7 +243,12 @@ pub(crate) async fn serve_until(
     }
 }
 
-type Opened = (Arc<App>, axum::Router<Arc<App>>, Option<Zeroizing<String>>);
+struct Opened {
+    app: Arc<App>,
+    routes: axum::Router<Arc<App>>,
+    first_token: Option<Zeroizing<String>>,
+    is_new: bool,
+}
 
 async fn open(settings: &Settings, public_host: String) -> Result<Opened, ServerError> {
     let metrics = recorder()?;
@@ -245,6 +256,7 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
     let policy = settings.witness_policy.as_deref();
     let cosigning = policy.map(Cosigning::read).transpose().map_err(ServerError::Witnesses)?;
     let (dir, keks, heads, engine, host) = open_files(settings).await?;
+    let is_new = dir.is_new();
     let writer = SharedWriter::from(engine.claim().await?);
     let clock = Arc::new(SystemClock::default());
     let places = settings.backups.clone();
@@ -292,7 +304,7 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
         two_person: settings.two_person,
         draining: watch::Sender::new(false),
     };
-    Ok((Arc::new(app), routes, first_token))
+    Ok(Opened { app: Arc::new(app), routes, first_token, is_new })
 }
 
 type Files = (Arc<DataDir>, KekSources, KeptHeads, Arc<dyn Engine>, Host);

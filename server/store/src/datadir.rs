@@ -27,6 +27,7 @@ const RESTORING: &str = "RESTORING";
 #[derive(Debug)]
 pub struct DataDir {
     root: PathBuf,
+    is_new: bool,
     /// A copy that no server has opened yet has no lock file, and is read without one.
     _lock: Option<File>,
 }
@@ -87,13 +88,14 @@ impl DataDir {
         }
         let lock = lock(path)?;
         // Another process may have completed it before this one had the lock, so what is there is read only now.
-        if version.try_exists().map_err(at(&version))? {
+        let is_new = !version.try_exists().map_err(at(&version))?;
+        if is_new {
+            create(path)?;
+        } else {
             check_version(path)?;
             check_parts(path)?;
-        } else {
-            create(path)?;
         }
-        Ok(Self { root: path.to_path_buf(), _lock: Some(lock) })
+        Ok(Self { root: path.to_path_buf(), is_new, _lock: Some(lock) })
     }
 
     /// Opens the directory `path` as [`DataDir::open`] does, but creates none. Blocks on the disk.
@@ -121,7 +123,7 @@ impl DataDir {
         let lock = lock_shared(path)?;
         check_version(path)?;
         check_parts(path)?;
-        Ok(Self { root: path.to_path_buf(), _lock: lock })
+        Ok(Self { root: path.to_path_buf(), is_new: false, _lock: lock })
     }
 
     /// Opens the directory `path` to be filled from copies, creating it if it is new, and locks it: it may lack its store or
@@ -147,7 +149,7 @@ impl DataDir {
         for part in [path.join(DB), path.join(KEYS)] {
             durable::create_dir(&part).map_err(at(&part))?;
         }
-        Ok(Self { root: path.to_path_buf(), _lock: Some(lock) })
+        Ok(Self { root: path.to_path_buf(), is_new: false, _lock: Some(lock) })
     }
 
     /// Makes a directory that was filled from copies one that a server opens.
@@ -196,6 +198,12 @@ impl DataDir {
     /// [`DataDirError::Io`].
     pub fn stamp_copy(path: &Path) -> Result<(), DataDirError> {
         write_version(path)
+    }
+
+    /// Whether it was created when it was opened.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// The directory itself.

@@ -48,7 +48,7 @@ async fn a_disclosure_is_logged_with_what_was_disclosed() {
     log.disclose(first, &[], true).await.unwrap();
     let query = RecordQuery { action: Some("records.disclose".to_owned()), ..RecordQuery::default() };
     let entries = said(&server, query).await;
-    let [with_raw, fields] = &entries[..] else { panic!("{entries:?}") };
+    let [fields, with_raw] = &entries[..] else { panic!("{entries:?}") };
     assert_eq!(resources(fields), ["hr".to_owned(), format!("hr/{first}")]);
     let disclosed = json!({"count": 2, "fields": ["src_endpoint.ip", "time"]});
     assert_eq!(at(fields, "unmapped.disclosed"), &disclosed);

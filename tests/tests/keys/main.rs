@@ -1,7 +1,9 @@
 //! The keys that wrap keyrings, on the real binary: where they come from, how they are replaced, what is never shown.
 #![allow(clippy::unwrap_used)]
 
+mod backup;
 mod environment;
+mod first_start;
 mod rotation;
 mod token;
 

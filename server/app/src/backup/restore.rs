@@ -128,7 +128,7 @@ fn place_keys(
             restore_kek(path, &keys)?;
         }
         if let Some((path, _)) = own.iter().find(|(_, copy)| copy.kind == "signing") {
-            restore_signing(path, &keys)?;
+            restore_signing(path, &keys, &log.origin)?;
         }
         let copy = match older.get(&log.name) {
             Some(path) => Some((*path).clone()),

@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::exit::{Exit, Failure};
 use crate::config::{self, Flags, LISTEN_DEFAULT, SourceName};
+use crate::first_start;
 use crate::server::{Server, ServerError};
 
 const EXAMPLES: &str = "\
@@ -74,6 +75,9 @@ pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
     // Who started it may not listen; it serves all the same.
     let _ = writeln!(stdout, "{}", server.ready_line()).and_then(|()| stdout.flush());
     drop(stdout);
+    if server.is_new() {
+        first_start::explain(&settings);
+    }
     tracing::info!(url = server.url(), data = %settings.data.display(), "ready");
     server.run_until(stop).await?;
     tracing::info!("stopped");

@@ -35,7 +35,23 @@ pub(crate) enum SourceName {
     Pkcs11,
 }
 
+/// Where the key is that wraps.
+pub(crate) enum KekPlace<'a> {
+    File,
+    Environment,
+    Token(&'a TokenSettings),
+}
+
 impl KekSettings {
+    /// Where the key is that wraps.
+    pub(crate) fn place(&self) -> KekPlace<'_> {
+        match (self.wraps, &self.token) {
+            (SourceName::Environment, _) => KekPlace::Environment,
+            (SourceName::Pkcs11, Some(token)) => KekPlace::Token(token),
+            _ => KekPlace::File,
+        }
+    }
+
     /// Loads the PKCS#11 module, where there is one. Blocks.
     ///
     /// # Errors

@@ -141,19 +141,19 @@ async fn a_request_of_too_many_is_refused_and_keeps_nothing() {
     let mut spec = plain("aws-cloudtrail");
     spec.redactors = vec![stage("redact-fields", Some(rules))];
     world.log().put_source("aws", spec, "op").await.unwrap();
-    // Each of them drops a thousand values of long paths.
+    // Each of them drops 1,900 values, whose openings take some 210,000 bytes.
     let long = |id: u32| {
         let mut event: serde_json::Value =
             serde_json::from_str(&record(&format!("id-{id}"), "ann", "2026-11-23T08:00:00Z")).unwrap();
-        let members = (0..1_000).map(|number| (format!("{number}-{}", "x".repeat(700)), json!(number)));
+        let members = (0..1_900).map(|number| (format!("{number}-{}", "x".repeat(24)), json!(true)));
         event["extra"] = serde_json::Value::Object(members.collect());
         event.to_string()
     };
-    let sent: Vec<String> = (0..30).map(long).collect();
+    let sent: Vec<String> = (0..90).map(long).collect();
     let before = world.size();
     let asked = Ingest { openings: true, ..request(&sent) };
     let refused = world.log().ingest(asked).await.unwrap_err();
     assert!(matches!(refused, cairnlog_ledger::LedgerError::TooLarge), "{refused}");
     assert_eq!(world.size(), before);
-    assert_eq!(world.send(&sent).await.unwrap().accepted, 30, "unasked it is taken");
+    assert_eq!(world.send(&sent).await.unwrap().accepted, 90, "unasked it is taken");
 }

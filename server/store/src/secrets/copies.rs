@@ -86,16 +86,22 @@ pub fn secrets_in(dir: &Path) -> Result<BTreeMap<&'static str, Zeroizing<String>
     Ok(secrets)
 }
 
-/// Puts a copy of signing keys in its place in `dir`, if there is none there.
+/// Puts a copy of the signing keys of the log with this origin in its place in `dir`, if there is none there.
 ///
 /// # Errors
-/// [`SecretsError`].
-pub fn restore_signing(copy: &Path, dir: &Path) -> Result<(), SecretsError> {
+/// [`SecretsError`], also where none of the keys is the log's.
+pub fn restore_signing(copy: &Path, dir: &Path, origin: &str) -> Result<(), SecretsError> {
     let place = dir.join(SIGNING);
     if place.try_exists().map_err(at(&place))? {
         return Ok(());
     }
-    write(&place, join_lines(&read_signing(copy)?).as_bytes())
+    let notes = read_signing(copy)?;
+    let own = format!("PRIVATE+KEY+{origin}+");
+    if !notes.iter().any(|note| note.starts_with(&own)) {
+        let what = format!("no key in it is one of the log {origin}");
+        return Err(SecretsError::Malformed { path: copy.to_path_buf(), what });
+    }
+    write(&place, join_lines(&notes).as_bytes())
 }
 
 /// Adds the key-encryption keys of a copy to those in `dir`, of which the active one stays so. Those that wrap nothing are
