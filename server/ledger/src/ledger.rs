@@ -136,16 +136,27 @@ impl Ledger {
             control,
         };
         let shared = Arc::new(shared);
+        let (logs, next_id) = (RwLock::default(), tokio::sync::Mutex::new(1));
+        let ledger = Self { shared, dir, keks, heads, witnesses, public_host, logs, next_id };
+        if let Err(error) = ledger.open_logs().await {
+            // Those that were opened end in order.
+            ledger.shutdown().await;
+            return Err(error);
+        }
+        Ok(ledger)
+    }
+
+    async fn open_logs(&self) -> Result<(), LedgerError> {
+        let (shared, heads) = (&self.shared, &self.heads);
         let scan = Scan::prefix(Family::Logs, Vec::new(), LOGS_MAX);
-        let mut logs = BTreeMap::new();
-        let mut next_id = 1;
+        let mut next_id = self.next_id.lock().await;
         for (key, row) in shared.engine.scan(scan).await? {
             let damaged =
                 || LedgerError::Internal("the row of a log can't be read; restore the store".to_owned());
             let id = layout::parse_log_key(&key).ok_or_else(damaged)?;
             let row: LogRow = serde_json::from_slice(&row).map_err(|_| damaged())?;
             let name = row.name.clone();
-            let log = open_log(id, row, Arc::clone(&shared), (&dir, &keks), &heads, &witnesses)
+            let log = open_log(id, row, Arc::clone(shared), (&self.dir, &self.keks), heads, &self.witnesses)
                 .await
                 .map_err(|error| LedgerError::Internal(format!("log {name:?}: {error}")))?;
             let log = Arc::new(log);
@@ -153,19 +164,18 @@ impl Ledger {
                 // The first of all: others may have said something there.
                 let _ = shared.control.set(Arc::downgrade(&log));
             }
-            logs.insert(name, log);
-            next_id = next_id.max(id + 1);
+            self.logs.write().unwrap_or_else(PoisonError::into_inner).insert(name, log);
+            *next_id = (*next_id).max(id + 1);
         }
-        let names = heads.names().map_err(|error| heads_unreadable(&heads, &error))?;
-        if let Some(lost) = names.iter().find(|name| !logs.contains_key(*name)) {
+        let names = heads.names().map_err(|error| heads_unreadable(heads, &error))?;
+        if let Some(lost) = names.iter().find(|name| self.log(name).is_none()) {
             return Err(LedgerError::Internal(format!(
                 "the store has no log {lost:?}, but a tree head of it is kept in {}: the store was put back to an \
                  older copy; restore the newest one",
                 heads.dir().display()
             )));
         }
-        let next_id = tokio::sync::Mutex::new(next_id);
-        Ok(Self { shared, dir, keks, heads, witnesses, public_host, logs: RwLock::new(logs), next_id })
+        Ok(())
     }
 
     /// Creates a log: its keys, then entry 0, the log's row and the class `default` in one commit. An opaque log starts

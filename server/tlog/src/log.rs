@@ -292,6 +292,14 @@ impl Log {
         })
     }
 
+    /// Waits until every submission that was in the queue before is answered, in turn with the others: none is held up.
+    ///
+    /// # Errors
+    /// [`AppendError::QueueFull`], and why the log has stopped.
+    pub async fn caught_up(&self) -> Result<(), AppendError> {
+        self.queue(None, Cost { leaves: 0, bytes: 0 }, None)?.await.map(drop)
+    }
+
     /// Waits until every submission that was taken before is answered. What is submitted meanwhile may be
     /// refused as [`AppendError::QueueFull`].
     pub async fn settled(&self) {

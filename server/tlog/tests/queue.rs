@@ -258,3 +258,24 @@ async fn concurrent_callers_get_indices_of_their_own() {
     }
     assert_is(&log, &inner, &expected).await;
 }
+
+#[tokio::test]
+async fn who_waits_for_what_is_before_is_told_when_it_is_durable_and_holds_nobody_up() {
+    let (log, gate, _) = gated().await;
+    let first = enqueue(&log, Plain::numbers(1..2));
+    let waiting = {
+        let log = log.clone();
+        tokio::spawn(async move { log.caught_up().await })
+    };
+    tokio::task::yield_now().await;
+    let second = enqueue(&log, Plain::numbers(2..3));
+    assert!(!waiting.is_finished());
+    gate.let_commit(1);
+    waiting.await.unwrap().unwrap();
+    assert_eq!(first.await.unwrap().unwrap().tree_size, 2);
+    assert!(!second.is_finished() && log.head().checkpoint.size == 2, "no commit was let through for it");
+    gate.let_commit(1);
+    second.await.unwrap().unwrap();
+    log.shutdown().await;
+    assert_eq!(log.caught_up().await, Err(AppendError::Stopped(StopReason::Shutdown)));
+}

@@ -33,7 +33,10 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, 
     // Says itself only what anyone may know.
     let stopped = || app.ledger.stopped().map(|why| format!("{why}; restart the server"));
     let unkept = || {
-        let Failing { log, why } = app.heads.failing().into_iter().next()?;
+        let failing = app.heads.failing();
+        // One that may be named, if there is one.
+        let named = failing.iter().find(|failing| is_public(&failing.log));
+        let Failing { log, why } = named.or(failing.first())?.clone();
         Some(unkept(is_public(&log).then_some(&log), &why))
     };
     let unread = || app.findings.first_unread().map(|log| unread(is_public(&log).then_some(&log)));

@@ -30,7 +30,7 @@ impl Log {
         if pages.is_empty() {
             return Ok(0);
         }
-        self.retire(&pages).await;
+        self.retire(&pages).await?;
         let mut scan = Scan::prefix(Family::Keys, layout::log_key(self.id()), KEY_ROWS_READ);
         loop {
             let rows = self.engine().scan(scan.clone()).await?;
@@ -66,13 +66,13 @@ impl Log {
     }
 
     /// Waits until no row can be written any more that one of these pages wraps.
-    async fn retire(&self, pages: &BTreeSet<u32>) {
+    async fn retire(&self, pages: &BTreeSet<u32>) -> Result<(), LedgerError> {
         self.keys().retire(pages);
         // What was reserved is used by requests under way, which all end.
         while self.keys().is_leased(pages) {
             tokio::time::sleep(LEASE_PAUSE).await;
         }
-        self.tree().settled().await;
+        Ok(self.tree().caught_up().await?)
     }
 
     /// Wraps the keys of some records by other pages, if one of these wraps them still.
