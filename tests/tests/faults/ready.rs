@@ -94,7 +94,7 @@ async fn a_head_that_cannot_be_kept_is_told_while_it_lasts_and_stops_nothing() {
     assert_eq!(world.monitor.open(&note).size, world.monitor.size(), "the newest head is kept again");
     // Of this log; the control log says the same of itself.
     let stderr = world.server.stderr();
-    let of_log = |line: &&str| line.contains(&format!("\"log\":\"{LOG}\""));
+    let of_log = |line: &&str| line.contains(&format!("/{LOG}\""));
     let said = |words: &str| stderr.lines().filter(of_log).filter(|line| line.contains(words)).count();
     assert_eq!((said("the newest head can't be kept"), said("is kept again")), (1, 1), "said once each");
 }
