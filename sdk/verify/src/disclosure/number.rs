@@ -9,8 +9,26 @@ pub(super) fn write_float(float: f64) -> String {
         None => ("", scientific.as_str()),
     };
     let (mantissa, exponent) = unsigned.split_once('e').unwrap_or((unsigned, "0"));
+    let exponent = exponent.parse().unwrap_or(0);
     let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    format!("{sign}{}", place_point(&digits, exponent.parse().unwrap_or(0)))
+    format!("{sign}{}", place_point(&even_of_two(digits, exponent, float.abs()), exponent))
+}
+
+/// Where two texts are equally short and equally near, ECMAScript takes the even one, and Rust the larger.
+fn even_of_two(larger: String, exponent: i32, float: f64) -> String {
+    // No double has more than 767 digits.
+    let exact = format!("{float:.766e}");
+    let exact: String =
+        exact.split('e').next().unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
+    let Some((smaller, rest)) = exact.split_at_checked(larger.len()) else { return larger };
+    let is_half = rest.strip_prefix('5').is_some_and(|rest| rest.bytes().all(|digit| digit == b'0'));
+    let last = i32::try_from(smaller.len()).unwrap_or(i32::MAX) - 1;
+    let reads_back = || format!("{smaller}e{}", exponent - last).parse() == Ok(float);
+    if is_half && smaller.ends_with(['0', '2', '4', '6', '8']) && reads_back() {
+        smaller.to_owned()
+    } else {
+        larger
+    }
 }
 
 /// Reads what [`write_float`] writes.
