@@ -10,7 +10,7 @@ pub mod pipelines;
 mod server;
 pub mod web;
 
-pub use server::{ADMIN_TOKEN, Refusal, Server};
+pub use server::{ADMIN_TOKEN, Refusal, Server, start_bare};
 
 /// Lower-case hex.
 #[must_use]

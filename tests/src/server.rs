@@ -50,6 +50,25 @@ pub struct Refusal {
     pub stderr: String,
 }
 
+/// Starts the bare binary on a data directory, with nothing in its environment, and reads what it says when it is ready.
+///
+/// # Panics
+/// If it does not start.
+#[must_use]
+pub fn start_bare(data: &Path) -> (Child, Value) {
+    let mut child = Command::new(paths::binary())
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .env_clear()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary is there");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("it was piped")).read_line(&mut line).expect("a line");
+    (child, serde_json::from_str(&line).expect("the ready line"))
+}
+
 impl Server {
     /// Starts a server on a new data directory.
     #[must_use]

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use cairnlog_ledger::{Checked, LedgerError, Log};
 use cairnlog_tlog::check::{Check, Damage, Step, Verdict};
-use tokio::task::JoinHandle;
 
 use crate::limits::{AUDIT_BUSY_PAUSES, AUDIT_BYTES_PER_SEC, AUDIT_PASS_PAUSE, AUDIT_STEP_PAUSE};
 use crate::state::App;
@@ -100,26 +99,8 @@ fn errors(log: &str) -> metrics::Counter {
     metrics::counter!("cairnlog_audit_errors_total", "log" => log.to_owned())
 }
 
-/// The running auditor. Dropping it without [`stop`](Auditor::stop) leaves it to the runtime.
-pub(crate) struct Auditor {
-    task: JoinHandle<()>,
-}
-
-impl Auditor {
-    /// Starts it.
-    pub(crate) fn start(app: Arc<App>) -> Self {
-        Self { task: tokio::spawn(run(app)) }
-    }
-
-    /// Ends it, and returns when it has let go of the logs. It only reads, so it may end anywhere.
-    pub(crate) async fn stop(self) {
-        self.task.abort();
-        // That it was cancelled is what was asked for.
-        let _ = self.task.await;
-    }
-}
-
-async fn run(app: Arc<App>) {
+/// Audits. It only reads, so it may be cut off anywhere.
+pub(crate) async fn run(app: Arc<App>) {
     loop {
         for log in app.ledger.logs() {
             let name = log.info().name;

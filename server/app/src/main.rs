@@ -5,6 +5,7 @@
 
 mod access;
 mod auditor;
+mod background;
 mod backup;
 mod chores;
 mod cli;

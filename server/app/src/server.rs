@@ -27,7 +27,8 @@ use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use crate::access::{Grant, Role, TokenError, Tokens};
-use crate::auditor::{Auditor, Findings};
+use crate::auditor::{self, Findings};
+use crate::background::Background;
 use crate::backup::Backups;
 use crate::chores::Chores;
 use crate::config::Settings;
@@ -40,7 +41,7 @@ use crate::limits::{
 };
 use crate::recording::Recording;
 use crate::state::App;
-use crate::sweeper::{Sweeper, Sweeping};
+use crate::sweeper::{self, Sweeper};
 use doors::Doors;
 use patience::Patience;
 
@@ -103,8 +104,8 @@ pub(crate) struct Server {
     handle: Handle<SocketAddr>,
     serving: JoinHandle<std::io::Result<()>>,
     upkeep: JoinHandle<()>,
-    auditor: Auditor,
-    sweeping: Sweeping,
+    auditor: Background,
+    sweeping: Background,
     chores: Chores,
 }
 
@@ -123,8 +124,8 @@ impl Server {
         let (handle, serving) =
             begin(listener, face, CONNECTIONS_MAX).map_err(|error| ServerError::Listen(listen, error))?;
         let upkeep = tokio::spawn(upkeep(app.metrics.clone()));
-        let auditor = Auditor::start(Arc::clone(&app));
-        let sweeping = Sweeping::start(Arc::clone(&app));
+        let auditor = Background::start(auditor::run(Arc::clone(&app)));
+        let sweeping = Background::start(sweeper::run(Arc::clone(&app)));
         let chores = Chores::start(Arc::clone(&app));
         let (url, data) = (format!("http://{address}"), settings.data.clone());
         Ok(Self { url, data, is_new, first_token, app, handle, serving, upkeep, auditor, sweeping, chores })

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 
 use crate::limits::SWEEP_PAUSE;
 use crate::state::App;
@@ -21,26 +20,8 @@ impl Sweeper {
     }
 }
 
-/// The running sweeper.
-pub(crate) struct Sweeping {
-    task: JoinHandle<()>,
-}
-
-impl Sweeping {
-    /// Starts it. First of all it ends what an earlier run began.
-    pub(crate) fn start(app: Arc<App>) -> Self {
-        Self { task: tokio::spawn(run(app)) }
-    }
-
-    /// Ends it. Whatever it was at, the next run goes on with.
-    pub(crate) async fn stop(self) {
-        self.task.abort();
-        // That it was cancelled is what was asked for.
-        let _ = self.task.await;
-    }
-}
-
-async fn run(app: Arc<App>) {
+/// Sweeps. First of all it ends what an earlier run began; whatever it is at when it is cut off, the next run goes on with.
+pub(crate) async fn run(app: Arc<App>) {
     let mut ticks = tokio::time::interval(SWEEP_PAUSE);
     loop {
         // The first tick comes at once.

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{BASIS_BYTES_MAX, QUARANTINE_DAYS, RETENTION_DAYS_MAX, ZONE_BYTES_MAX};
 
-const DAY_MS: u64 = 86_400_000;
+/// Milliseconds of a day.
+pub(crate) const DAY_MS: u64 = 86_400_000;
 
 /// The name that no class has: what plugins say when no class fits, and why a record is quarantined whose class the log
 /// lacks.

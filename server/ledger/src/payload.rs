@@ -151,6 +151,24 @@ impl Payload {
         Self::from_cbor(&frame::open(&KIND, origin, leaf, &payload_key(key), row)?)
     }
 
+    /// The text at `path`, if there is one.
+    #[must_use]
+    pub fn text(&self, path: &str) -> Option<&str> {
+        match self.get(path) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The integer at `path`, if there is one.
+    #[must_use]
+    pub fn integer(&self, path: &str) -> Option<i64> {
+        match self.get(path) {
+            Some(Value::Integer(integer)) => Some(*integer),
+            _ => None,
+        }
+    }
+
     /// The value at `path`.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Value> {

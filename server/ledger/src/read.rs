@@ -304,8 +304,8 @@ impl Opened {
     }
 
     /// When the server received it.
-    pub(crate) fn received_ms(&self) -> i64 {
-        received_ms(&self.payload)
+    pub(crate) fn received_ms(&self) -> u64 {
+        u64::try_from(received_ms(&self.payload)).unwrap_or_default()
     }
 }
 
@@ -318,7 +318,7 @@ impl From<Opened> for Record {
 impl Record {
     /// An opened entry, which an event has closed then.
     fn of(opened: Opened, closed_ms: Option<u64>) -> Self {
-        let received_ms = u64::try_from(opened.received_ms()).unwrap_or_default();
+        let received_ms = opened.received_ms();
         let source = opened.source().map(str::to_owned);
         let retention = kept(&opened.payload, received_ms, closed_ms);
         let Opened { index, leaf_hash, entry, payload } = opened;
@@ -368,11 +368,8 @@ fn kept(payload: &Payload, received_ms: u64, closed_ms: Option<u64>) -> Option<K
 
 /// What was decided for a record, if anything was.
 pub(crate) fn retention_of(payload: &Payload) -> Option<Retention> {
-    let text = |path: &str| match payload.get(path) {
-        Some(Value::Text(text)) => Some(text.clone()),
-        _ => None,
-    };
-    let days = |path: &str| integer(payload, path).and_then(|days| u32::try_from(days).ok());
+    let text = |path: &str| payload.text(path).map(str::to_owned);
+    let days = |path: &str| payload.integer(path).and_then(|days| u32::try_from(days).ok());
     let trigger = text("$retention.trigger")?;
     let class = Class {
         trigger: [Trigger::Received, Trigger::EndOfYear, Trigger::Closed]
@@ -389,18 +386,11 @@ pub(crate) fn retention_of(payload: &Payload) -> Option<Retention> {
 
 /// An event's own time, or that of receipt where it has none.
 fn time_ms(payload: &Payload) -> i64 {
-    integer(payload, "time").unwrap_or_else(|| received_ms(payload))
+    payload.integer("time").unwrap_or_else(|| received_ms(payload))
 }
 
 fn received_ms(payload: &Payload) -> i64 {
-    integer(payload, RECEIVED).unwrap_or_default()
-}
-
-fn integer(payload: &Payload, path: &str) -> Option<i64> {
-    match payload.get(path) {
-        Some(Value::Integer(integer)) => Some(*integer),
-        _ => None,
-    }
+    payload.integer(RECEIVED).unwrap_or_default()
 }
 
 /// A record that does not open to its entry: an alarm for the operator, with the index and no content.

@@ -30,6 +30,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::error::LedgerError;
 use crate::limits::DISTURBED_READS_MAX;
+use crate::log::Log;
 use held::Hold;
 
 /// What a log knows of its keeping, and whose turn it is.
@@ -81,5 +82,19 @@ impl Disturbance {
         matches!(error, LedgerError::Internal(_) | LedgerError::Damaged(_))
             && before != self.changes
             && self.tries <= DISTURBED_READS_MAX
+    }
+}
+
+/// The id of a hold or of an erasure as the API writes it: 16 hex digits.
+pub(crate) fn id_text(id: u64) -> String {
+    format!("{id:016x}")
+}
+
+impl Log {
+    /// An id that no other has.
+    pub(crate) fn fresh_id(&self) -> u64 {
+        let mut id = [0; 8];
+        self.shared().random.fill(&mut id);
+        u64::from_be_bytes(id)
     }
 }

@@ -140,11 +140,13 @@ impl QuarantineSaid<'_> {
     }
 }
 
-fn integer(path: &str, value: i64) -> Attribute {
+/// An attribute that is an integer.
+pub(crate) fn integer(path: &str, value: i64) -> Attribute {
     Attribute { path: path.to_owned(), value: Value::Integer(value) }
 }
 
-fn text(path: &str, text: &str) -> Attribute {
+/// An attribute that is a text.
+pub(crate) fn text(path: &str, text: &str) -> Attribute {
     Attribute { path: path.to_owned(), value: Value::Text(text.to_owned()) }
 }
 

@@ -45,7 +45,7 @@ pub async fn stored_pages(engine: &dyn Engine, log: u32) -> Result<BTreeMap<u32,
     loop {
         let rows = engine.scan(scan.clone()).await?;
         let Some((last, _)) = rows.last() else { return Ok(pages) };
-        scan.from = [last.as_slice(), &[0]].concat();
+        scan.behind(last);
         for (_, row) in &rows {
             *pages.entry(page_of(row).map_err(LedgerError::internal)?).or_default() += 1;
         }

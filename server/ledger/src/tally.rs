@@ -189,7 +189,7 @@ impl Log {
             }
             match rows.last() {
                 Some((last, _)) if rows.len() == scan.limit => {
-                    scan.from = [last.as_slice(), &[0]].concat();
+                    scan.behind(last);
                 }
                 _ => return Ok(()),
             }

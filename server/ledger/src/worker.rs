@@ -153,22 +153,7 @@ impl Sealer {
             .into_iter()
             .zip(record_keys)
             .map(|(draft, key)| {
-                let mut terms = match &draft.body {
-                    Body::Record { source, .. } => {
-                        tokens.of(draft.received_ms)?.terms(Some(source), &draft.attributes)
-                    }
-                    Body::Access => tokens.of(draft.received_ms)?.terms(None, &draft.attributes),
-                    _ => Vec::new(),
-                };
-                if matches!(draft.body, Body::Record { .. } | Body::Access) {
-                    let chosen = draft.retention.as_ref().and_then(|retention| retention.chosen.as_ref());
-                    let class = chosen.map_or(NO_CLASS, |chosen| &chosen.class);
-                    terms.push(tokens.of(draft.received_ms)?.term(Field::Retention, class));
-                    if let (Some(subject), Trigger::Closed) = (&draft.subject, draft.trigger()) {
-                        let matter = Matter { class: class.to_owned(), subject: subject.clone() };
-                        terms.push(tokens.of(draft.received_ms)?.term(Field::Subject, &matter.name()));
-                    }
-                }
+                let terms = tokens.terms_of(&draft)?;
                 let closing_row = draft
                     .closes
                     .as_ref()
@@ -211,8 +196,7 @@ pub fn seal(
     draft: Draft,
 ) -> Result<Sealed, SealError> {
     let raw_salt = draft.raw_salt.filter(|_| draft.keeps_raw_salt());
-    let is_found = matches!(draft.body, Body::Record { .. } | Body::Access);
-    let event_ms = is_found.then(|| event_ms(&draft));
+    let event_ms = is_found(&draft.body).then(|| event_ms(&draft));
     let expiry_day =
         draft.retention.as_ref().and_then(|retention| retention.class.expiry_day(draft.received_ms, None));
     let attributes = with_host(draft.received_ms, draft.retention.as_ref(), draft.attributes);
@@ -240,6 +224,11 @@ pub fn seal(
         closing_row: None,
         lease: None,
     })
+}
+
+/// Whether entries of this kind are found by a search, and by the time of their event.
+pub(crate) fn is_found(body: &Body) -> bool {
+    matches!(body, Body::Record { .. } | Body::Access)
 }
 
 /// The event with the server's own attributes before it: `$` sorts before all that a path may start with.
@@ -312,6 +301,28 @@ struct MonthTokens<'a> {
 }
 
 impl MonthTokens<'_> {
+    /// What an entry can be found by: what its event says, by what it is kept, and whose record it is where that matters.
+    fn terms_of(&mut self, draft: &Draft) -> Result<Vec<Term>, SecretsError> {
+        if !is_found(&draft.body) {
+            return Ok(Vec::new());
+        }
+        let source = match &draft.body {
+            Body::Record { source, .. } => Some(source.as_str()),
+            _ => None,
+        };
+        let tokens = self.of(draft.received_ms)?;
+        let mut terms = tokens.terms(source, &draft.attributes);
+        let chosen = draft.retention.as_ref().and_then(|retention| retention.chosen.as_ref());
+        let class = chosen.map_or(NO_CLASS, |chosen| &chosen.class);
+        // Their fields come behind those of the event, so the terms still ascend.
+        terms.push(tokens.term(Field::Retention, class));
+        if let (Some(subject), Trigger::Closed) = (&draft.subject, draft.trigger()) {
+            let matter = Matter { class: class.to_owned(), subject: subject.clone() };
+            terms.push(tokens.term(Field::Subject, &matter.name()));
+        }
+        Ok(terms)
+    }
+
     fn of(&mut self, received_ms: u64) -> Result<&mut Tokens, SecretsError> {
         let month = Month::of(received_ms);
         if self.current.as_ref().is_none_or(|(current, _)| *current != month) {

@@ -143,6 +143,11 @@ impl Scan {
         Self { family, from: prefix, to, reverse: false, limit }
     }
 
+    /// Lets an ascending range begin right behind a key, to read on from the last one that was read.
+    pub fn behind(&mut self, key: &[u8]) {
+        self.from = [key, &[0]].concat();
+    }
+
     /// Whether no key can be in the range.
     pub(crate) fn is_empty(&self) -> bool {
         self.limit == 0 || (!self.to.is_empty() && self.from >= self.to)

@@ -407,7 +407,7 @@ impl Check {
             let full_page = rows.len() == CHECK_SCAN_ROWS;
             count += rows.len() as u64;
             if let Some((last, _)) = rows.last() {
-                scan.from = [last.as_slice(), &[0]].concat();
+                scan.behind(last);
             }
             for (key, _) in rows {
                 visit(key).await?;

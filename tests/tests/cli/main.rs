@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use cairnlog_tests::{ADMIN_TOKEN, Server, paths, web};
+use cairnlog_tests::{ADMIN_TOKEN, Server, paths, start_bare, web};
 use files::FileServer;
 use serde_json::Value;
 use site::{Site, run};
@@ -262,20 +262,7 @@ fn a_token_made_by_a_command_works_for_its_role() {
 #[test]
 fn a_new_directorys_first_start_prints_its_first_token_once() {
     let dir = tempfile::tempdir().unwrap();
-    let start = |data: &Path| {
-        let mut child = Command::new(paths::binary())
-            .args(["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()])
-            .env_clear()
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
-        std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
-        (child, serde_json::from_str::<Value>(&line).unwrap())
-    };
-    let (mut child, ready) = start(dir.path());
+    let (mut child, ready) = start_bare(dir.path());
     let token = ready["admin_token"].as_str().unwrap();
     assert!(token.starts_with("cl_"));
     assert_eq!((&ready["ready"], &ready["data"]), (&true.into(), &dir.path().to_str().unwrap().into()));
@@ -283,7 +270,7 @@ fn a_new_directorys_first_start_prints_its_first_token_once() {
     assert_eq!(run(&environment, &["log", "create", "hr"]).code, Some(0));
     child.kill().unwrap();
     child.wait().unwrap();
-    let (mut child, ready) = start(dir.path());
+    let (mut child, ready) = start_bare(dir.path());
     let again = [("CAIRNLOG_SERVER", ready["url"].as_str().unwrap()), ("CAIRNLOG_TOKEN", token)];
     let listed = run(&again, &["token", "list"]).code;
     child.kill().unwrap();

@@ -1,11 +1,9 @@
 //! Changes that no other log says, and refusals.
 
-use std::process::{Command, Stdio};
-
 use cairnlog_client::{Client, Mode, NewKeys, NewLog, RecordQuery, Role, Secret};
-use cairnlog_tests::{Server, http, paths, pipelines};
+use cairnlog_tests::{Server, http, paths, pipelines, start_bare};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{at, operations, portal, resources, said, said_of, token};
 
@@ -32,17 +30,7 @@ async fn tokens_are_made_and_deleted_in_one_commit_with_their_entries() {
 #[test]
 fn the_first_administrators_token_is_logged() {
     let dir = tempfile::tempdir().unwrap();
-    let mut child = Command::new(paths::binary())
-        .args(["serve", "--listen", "127.0.0.1:0", "--data", dir.path().to_str().unwrap()])
-        .env_clear()
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
-    std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
-    let ready: Value = serde_json::from_str(&line).unwrap();
+    let (mut child, ready) = start_bare(dir.path());
     let token = ready["admin_token"].as_str().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let entries = runtime.block_on(async {

@@ -24,12 +24,15 @@ async fn on_a_full_disk_no_record_is_read_and_proofs_are_served() {
     world.start_with(full).expect("the disk is full later");
     let size = world.check().await.expect("served");
     // The disk is full within some reads, each of which writes an entry of its own.
-    for index in 6.. {
+    let mut is_full = false;
+    for index in 6..size {
         let read = world.server.get(&format!("/api/v1/logs/web/records/{index}"));
-        if read.send().await.expect("an answer").status() == 503 {
+        is_full = read.send().await.expect("an answer").status() == 503;
+        if is_full {
             break;
         }
     }
+    assert!(is_full, "every record was read");
     for _ in 0..2 {
         let read = world.server.get(RECORD).send().await.expect("an answer");
         let retry_after = read.headers().get("retry-after").cloned();

@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 
-use cairnlog_client::{Erasing, ErasureTarget, HoldQuery, NewHold, PageRequest, Record, RecordQuery, Role};
+use cairnlog_client::{
+    Erasing, ErasureTarget, HoldQuery, Log, NewHold, PageRequest, Record, RecordQuery, Role,
+};
 use cairnlog_tests::pipelines::EXAMPLES;
 use cairnlog_tests::{Server, http, paths, pipelines};
 use serde_json::{Value, json};
@@ -36,13 +38,7 @@ async fn all_that_names_a_person_goes_and_nothing_else() {
 #[tokio::test]
 async fn a_person_is_found_by_name_where_only_a_pseudonym_is_kept() {
     let server = Server::start();
-    let log = pipelines::examples(&server.client(), "hr").await;
-    for name in paths::example_json("pipelines/classes.json").as_object().unwrap().keys() {
-        log.put_class(name, &class(None)).await.unwrap();
-    }
-    for example in EXAMPLES {
-        example.ingest(&log).await;
-    }
+    let log = examples(&server).await;
     let name = "greta.lindholm@example.com";
     let page = PageRequest { limit: Some(1_000), cursor: None };
     let all = log.search(&RecordQuery { page, ..RecordQuery::default() }).await.unwrap().items;
@@ -71,13 +67,7 @@ async fn a_person_is_found_by_name_where_only_a_pseudonym_is_kept() {
 #[tokio::test]
 async fn a_hold_by_name_covers_what_is_kept_by_a_pseudonym() {
     let server = Server::start();
-    let log = pipelines::examples(&server.client(), "hr").await;
-    for name in paths::example_json("pipelines/classes.json").as_object().unwrap().keys() {
-        log.put_class(name, &class(None)).await.unwrap();
-    }
-    for example in EXAMPLES {
-        example.ingest(&log).await;
-    }
+    let log = examples(&server).await;
     let name = "greta.lindholm@example.com";
     let query = HoldQuery { actor: Some(name.to_owned()), ..HoldQuery::default() };
     let new = NewHold { matter: "m".to_owned(), reason: "r".to_owned(), query };
@@ -86,6 +76,18 @@ async fn a_hold_by_name_covers_what_is_kept_by_a_pseudonym() {
     let refused = done(log.erase(&subject, "she asked").await.unwrap()).refused;
     let covered = refused.iter().filter(|refused| refused.hold.as_ref() == Some(&hold.id)).count();
     assert!(covered > 3, "{refused:?}");
+}
+
+/// The example logs, in classes that let everything be erased on request and nothing by its age.
+async fn examples(server: &Server) -> Log {
+    let log = pipelines::examples(&server.client(), "hr").await;
+    for name in paths::example_json("pipelines/classes.json").as_object().unwrap().keys() {
+        log.put_class(name, &class(None)).await.unwrap();
+    }
+    for example in EXAMPLES {
+        example.ingest(&log).await;
+    }
+    log
 }
 
 fn pseudonym(record: &Record) -> Option<String> {

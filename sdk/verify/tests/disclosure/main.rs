@@ -10,3 +10,5 @@ mod world;
 #[allow(dead_code, reason = "the tests of trees use all of it")]
 #[path = "../tree/oracle.rs"]
 mod oracle;
+#[path = "../tree/rfc6962.rs"]
+mod rfc6962;

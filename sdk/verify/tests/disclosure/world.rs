@@ -11,31 +11,15 @@ use cairnlog_verify::proof::Plan;
 use cairnlog_verify::raw::RawInput;
 use cairnlog_verify::receipt::Receipt;
 use cairnlog_verify::value::Value;
-use rs_merkle::{Hasher, MerkleTree};
-use sha2::{Digest as _, Sha256};
+use rs_merkle::MerkleTree;
 
 use crate::oracle::Log;
+use crate::rfc6962::Rfc6962;
 
 pub(crate) const ORIGIN: &str = "log.example/hr";
 pub(crate) const RECEIVED_MS: u64 = 1_798_761_599_999;
 pub(crate) const BODY: &[u8] = b"{\"user\":\"ann\"}";
 pub(crate) const RAW_SALT: [u8; 32] = [0x33; 32];
-
-/// RFC 6962's nodes for `rs_merkle`.
-#[derive(Clone)]
-pub(crate) struct Rfc6962;
-
-impl Hasher for Rfc6962 {
-    type Hash = [u8; 32];
-
-    fn hash(data: &[u8]) -> [u8; 32] {
-        Sha256::digest(data).into()
-    }
-
-    fn concat_and_hash(left: &[u8; 32], right: Option<&[u8; 32]>) -> [u8; 32] {
-        right.map_or(*left, |right| Self::hash(&[&[1], left.as_slice(), right].concat()))
-    }
-}
 
 /// A record, and the log of a few entries that it stands in.
 pub(crate) struct World {

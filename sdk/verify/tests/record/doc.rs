@@ -16,7 +16,7 @@ use cairnlog_verify::{Hash, bundle};
 use rs_merkle::MerkleTree;
 use serde_json::Value as Json;
 
-use crate::fields::Rfc6962;
+use crate::rfc6962::Rfc6962;
 use crate::{attribute, hex, unhex, unhex32};
 
 const RECEIVED_MS: u64 = 1_798_761_599_999;

@@ -9,27 +9,11 @@ use cairnlog_verify::name::OriginError;
 use cairnlog_verify::value::{VALUE_BYTES_MAX, Value, ValueError};
 use proptest::prelude::*;
 use rs_merkle::{Hasher, MerkleTree};
-use sha2::{Digest as _, Sha256};
 
 use crate::attribute;
+use crate::rfc6962::Rfc6962;
 
 const ORIGIN: &str = "log.example/hr";
-
-/// RFC 6962's nodes for `rs_merkle`.
-#[derive(Clone)]
-pub(crate) struct Rfc6962;
-
-impl Hasher for Rfc6962 {
-    type Hash = [u8; 32];
-
-    fn hash(data: &[u8]) -> [u8; 32] {
-        Sha256::digest(data).into()
-    }
-
-    fn concat_and_hash(left: &[u8; 32], right: Option<&[u8; 32]>) -> [u8; 32] {
-        right.map_or(*left, |right| Self::hash(&[&[1], left.as_slice(), right].concat()))
-    }
-}
 
 fn attributes(count: usize) -> Vec<Attribute> {
     let value = |index: usize| match index % 8 {

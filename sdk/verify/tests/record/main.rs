@@ -8,6 +8,9 @@ mod fields;
 mod paths;
 mod vectors;
 
+#[path = "../tree/rfc6962.rs"]
+mod rfc6962;
+
 use cairnlog_verify::event::Attribute;
 use cairnlog_verify::value::Value;
 

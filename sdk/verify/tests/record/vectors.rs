@@ -10,7 +10,7 @@ use cairnlog_verify::{Hash, b64};
 use rs_merkle::MerkleTree;
 use serde_json::Value as Json;
 
-use crate::fields::Rfc6962;
+use crate::rfc6962::Rfc6962;
 use crate::{hex, unhex, unhex32};
 
 fn fixture() -> Json {

@@ -11,5 +11,6 @@ mod policies;
 mod probes;
 mod proofs;
 mod receipts;
+mod rfc6962;
 mod vectors;
 mod witnesses;

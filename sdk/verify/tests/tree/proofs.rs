@@ -7,26 +7,11 @@ use cairnlog_verify::tree::{empty_root, leaf_hash};
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use ct_merkle::{ConsistencyProof, InclusionProof};
 use proptest::prelude::*;
-use rs_merkle::{Hasher, MerkleTree};
-use sha2::{Digest as _, Sha256};
+use rs_merkle::MerkleTree;
+use sha2::Sha256;
 
 use crate::oracle::{Log, is_subtree, mth, subtree_proof};
-
-/// RFC 6962 for `rs_merkle`: its leaves are hashed before, a lone node moves up unchanged.
-#[derive(Clone)]
-struct Rfc6962;
-
-impl Hasher for Rfc6962 {
-    type Hash = [u8; 32];
-
-    fn hash(data: &[u8]) -> [u8; 32] {
-        Sha256::digest(data).into()
-    }
-
-    fn concat_and_hash(left: &[u8; 32], right: Option<&[u8; 32]>) -> [u8; 32] {
-        right.map_or(*left, |right| Self::hash(&[&[1], left.as_slice(), right].concat()))
-    }
-}
+use crate::rfc6962::Rfc6962;
 
 const SIZE_MAX: usize = 1_200;
 

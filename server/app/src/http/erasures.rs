@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use cairnlog_ledger::{Log, Pending, Refusal, Refused, Requested, Target};
+use cairnlog_ledger::{Hold, Log, Pending, Refusal, Refused, Requested, Target};
 use cairnlog_verify::value::VALUE_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 
@@ -84,7 +84,7 @@ impl From<Requested> for ErasureView {
     fn from(requested: Requested) -> Self {
         let view = |Refused { index, why }| match why {
             Refusal::Held(hold) => {
-                RefusedView { index, r#type: "held", hold: Some(format!("{hold:016x}")), until: None }
+                RefusedView { index, r#type: "held", hold: Some(Hold::name_of(hold)), until: None }
             }
             Refusal::Minimum(until) => RefusedView {
                 index,

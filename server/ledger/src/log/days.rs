@@ -71,19 +71,13 @@ impl Log {
 }
 
 async fn forget_seen_before(shared: &Shared, log: u32, day: u32) -> Result<(), LedgerError> {
-    let (mut from, to) = (layout::log_key(log), layout::seen_day_prefix(log, day));
+    let (from, to) = (layout::log_key(log), layout::seen_day_prefix(log, day));
+    let mut scan = Scan { family: Family::Seen, from, to, reverse: false, limit: SEEN_ROWS_FORGOTTEN };
     loop {
-        let scan = Scan {
-            family: Family::Seen,
-            from: from.clone(),
-            to: to.clone(),
-            reverse: false,
-            limit: SEEN_ROWS_FORGOTTEN,
-        };
-        let rows = shared.engine.scan(scan).await?;
+        let rows = shared.engine.scan(scan.clone()).await?;
         // On from the last one: to begin anew would be to walk over all that was deleted.
         let Some((last, _)) = rows.last() else { return Ok(()) };
-        from = [last.as_slice(), &[0]].concat();
+        scan.behind(last);
         let mut batch = Batch::new();
         for (key, _) in rows {
             batch.delete(Family::Seen, key);

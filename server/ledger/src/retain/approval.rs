@@ -5,16 +5,16 @@
 
 use cairnlog_store::{Batch, Family, Scan, layout};
 use cairnlog_verify::event::Attribute;
-use cairnlog_verify::value::Value;
 
+use super::id_text;
 use super::request::{Requested, Target, check_reason};
 use crate::access::{Access, Activity, Who};
 use crate::control::{SAID_BYTES, Said};
 use crate::error::LedgerError;
 use crate::limits::PENDING_MAX;
 use crate::log::Log;
-use crate::payload::Payload;
 use crate::read::Opened;
+use crate::said;
 
 /// An erasure that waits for approval.
 ///
@@ -56,9 +56,7 @@ impl Log {
             let words = format!("{PENDING_MAX} erasures wait for approval, the most that may");
             return Err(LedgerError::Conflict(words));
         }
-        let mut id = [0; 8];
-        self.shared().random.fill(&mut id);
-        let id = u64::from_be_bytes(id);
+        let id = self.fresh_id();
         let said = Access::new(&Who::from(by), Activity::Create, "retention.erasure.propose", self.now_ms())
             .of("log", self.name())
             .with(attributes(&target, reason));
@@ -69,7 +67,7 @@ impl Log {
                 batch.put(Family::Erasures, key, said.to_bytes());
             })
             .await?;
-        Ok(name(id))
+        Ok(id_text(id))
     }
 
     /// Carries out what another person has asked for.
@@ -120,36 +118,28 @@ impl Log {
     }
 }
 
-fn name(id: u64) -> String {
-    format!("{id:016x}")
-}
-
-fn attributes(target: &Target, reason: &str) -> Vec<Attribute> {
-    let attribute = |path: &str, value: Value| Attribute { path: format!("erasure.{path}"), value };
+fn attributes(target: &Target, reason: &str) -> [Attribute; 2] {
     let target = match target {
-        Target::Index(index) => attribute("index", Value::Text(index.to_string())),
-        Target::Subject(subject) => attribute("subject", Value::Text(subject.clone())),
+        Target::Index(index) => said::text("erasure.index", &index.to_string()),
+        Target::Subject(subject) => said::text("erasure.subject", subject),
     };
-    vec![target, attribute("reason", Value::Text(reason.to_owned()))]
+    [target, said::text("erasure.reason", reason)]
 }
 
 impl Pending {
     fn said(id: u64, opened: &Opened) -> Option<Self> {
-        let text = |path: &str| match Payload::get(&opened.payload, path) {
-            Some(Value::Text(text)) => Some(text.clone()),
-            _ => None,
-        };
+        let text = |path: &str| opened.payload.text(path).map(str::to_owned);
         let target = match (text("unmapped.erasure.index"), text("unmapped.erasure.subject")) {
             (Some(index), None) => Target::Index(index.parse().ok()?),
             (None, Some(subject)) => Target::Subject(subject),
             _ => return None,
         };
         Some(Self {
-            id: name(id),
+            id: id_text(id),
             target,
             reason: text("unmapped.erasure.reason")?,
             by: text("actor.user.uid")?,
-            at_ms: u64::try_from(opened.received_ms()).ok()?,
+            at_ms: opened.received_ms(),
         })
     }
 }

@@ -66,7 +66,7 @@ impl Log {
         loop {
             let rows = self.engine().scan(scan.clone()).await?;
             let Some((last, _)) = rows.last() else { return Ok(()) };
-            scan.from = [last.as_slice(), &[0]].concat();
+            scan.behind(last);
             let mut concerned: Closed = Vec::new();
             for (key, row) in &rows {
                 let first = layout::parse_posting_first(key).ok_or_else(damaged)?;
@@ -95,7 +95,7 @@ impl Log {
                 let opened = opening.open(rows)?;
                 let class = retention_of(&opened.payload).map(|retention| retention.class);
                 if let Some(class) = class.filter(|class| class.trigger == Trigger::Closed) {
-                    let received_ms = u64::try_from(opened.received_ms()).unwrap_or_default();
+                    let received_ms = opened.received_ms();
                     due.push((opened.index, class.expiry_day(received_ms, Some(closed_ms))));
                 }
             }

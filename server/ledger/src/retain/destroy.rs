@@ -35,7 +35,7 @@ impl Log {
         loop {
             let rows = self.engine().scan(scan.clone()).await?;
             let Some((last, _)) = rows.last() else { break };
-            scan.from = [last.as_slice(), &[0]].concat();
+            scan.behind(last);
             let wraps = |row: &[u8]| page_of(row).is_ok_and(|page| pages.contains(&page));
             let left: Vec<u64> = rows
                 .iter()

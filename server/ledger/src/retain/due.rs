@@ -76,7 +76,7 @@ impl Log {
             loop {
                 let rows = self.engine().scan(scan.clone()).await?;
                 let Some((last, _)) = rows.last() else { break };
-                scan.from = [last.as_slice(), &[0]].concat();
+                scan.behind(last);
                 for (key, row) in &rows {
                     let first = layout::parse_posting_first(key).ok_or_else(damaged)?;
                     records += read_indices(first, row).map_err(|_| damaged())?.len() as u64;
@@ -103,7 +103,7 @@ impl Log {
         while !terms.is_empty() && tried < EXPIRY_ROWS_TRIED {
             let rows = self.engine().scan(scan.clone()).await?;
             let Some((last, _)) = rows.last() else { break };
-            scan.from = [last.as_slice(), &[0]].concat();
+            scan.behind(last);
             tried += rows.len();
             for (key, row) in &rows {
                 let (day, first) = layout::parse_expiry_key(key).ok_or_else(damaged)?;

@@ -6,22 +6,20 @@ use std::sync::Arc;
 use cairnlog_store::Family;
 use cairnlog_store::layout::erased_key;
 use cairnlog_verify::entry::{Body, Erased, RANGES_MAX};
-use cairnlog_verify::event::Attribute;
-use cairnlog_verify::value::Value;
 use jiff::Timestamp;
 
 use super::erased::{ERASED_ROW_BYTES, ErasedRow};
 use super::held::Standing;
 use super::rows::{self, Going};
-use crate::class::{Class, Retention};
+use crate::class::{Class, DAY_MS, Retention};
 use crate::control::Saying;
 use crate::error::LedgerError;
 use crate::limits::{DESTRUCTION_DAYS, ERASED_AT_ONCE};
 use crate::log::Log;
 use crate::read::{Opened, Rows, retention_of};
+use crate::said;
 use crate::task::off_thread;
-
-const DAY_MS: u64 = 86_400_000;
+use crate::worker::is_found;
 
 /// What a request for erasure rests on.
 const REQUEST_BASIS: &str = "GDPR Art. 17";
@@ -136,10 +134,11 @@ impl Log {
             looked_at.collect::<Result<Vec<Examined>, LedgerError>>()
         });
         let mut examined = examined.await??;
+        let firsts: BTreeMap<u64, Option<u64>> =
+            candidates.iter().map(|candidate| (candidate.index, candidate.first)).collect();
         for one in &mut examined {
-            let known = candidates.iter().find(|candidate| candidate.index == one.index);
             let Some(going) = &mut one.going else { continue };
-            going.first = known.and_then(|candidate| candidate.first);
+            going.first = firsts.get(&one.index).copied().flatten();
             if one.verdict == Verdict::Goes && going.first.is_none() {
                 going.first = self.submission_of(going.index, &going.terms, going.expiry_day).await?;
             }
@@ -177,41 +176,39 @@ impl Log {
     }
 
     fn saying(&self, ranges: &[(u64, u64)], class: Option<&ClassOf>, why: &Why, now_ms: u64) -> Saying {
-        let text = |path: &str, text: &str| Attribute {
-            path: format!("erasure.{path}"),
-            value: Value::Text(text.to_owned()),
-        };
-        let days = |path: &str, days: u32| Attribute {
-            path: format!("erasure.{path}"),
-            value: Value::Integer(i64::from(days)),
-        };
+        let text = |member: &str, value: &str| said::text(&format!("erasure.{member}"), value);
+        let days = |member: &str, days: u32| said::integer(&format!("erasure.{member}"), i64::from(days));
         let complete_at = timestamp(self.complete_at_ms(now_ms));
         let ranges_text = serde_json::to_string(ranges).expect("numbers are always JSON");
-        let mut said = vec![text("complete_at", &complete_at), text("ranges", &ranges_text)];
+        let mut attributes = vec![text("complete_at", &complete_at), text("ranges", &ranges_text)];
         let (body, by) = match why {
             Why::Due { by, .. } => {
-                said.push(text("ground", "maximum"));
+                attributes.push(text("ground", "maximum"));
                 (Body::Erasure(Erased::Sweep(ranges.to_vec())), by)
             }
             Why::Asked(asked) => {
-                said.extend([
+                attributes.extend([
                     text("ground", "request"),
                     text("id", &asked.id),
                     text("reason", &asked.reason),
                 ]);
-                said.extend(asked.approved_by.as_deref().map(|by| text("approved_by", by)));
-                said.push(text("basis", REQUEST_BASIS));
+                attributes.extend(asked.approved_by.as_deref().map(|by| text("approved_by", by)));
+                attributes.push(text("basis", REQUEST_BASIS));
                 (Body::Erasure(Erased::Request), &asked.by)
             }
         };
-        said.push(text("by", by));
+        attributes.push(text("by", by));
         if let Some(ClassOf { name, basis, minimum_days, maximum_days }) = class {
-            said.extend([text("basis", basis), text("class", name), days("minimum_days", *minimum_days)]);
-            said.push(text("reason", &format!("the time of the class {name} was over")));
-            said.extend(maximum_days.map(|maximum| days("maximum_days", maximum)));
+            attributes.extend([
+                text("basis", basis),
+                text("class", name),
+                days("minimum_days", *minimum_days),
+            ]);
+            attributes.push(text("reason", &format!("the time of the class {name} was over")));
+            attributes.extend(maximum_days.map(|maximum| days("maximum_days", maximum)));
         }
-        said.sort_by(|left, right| left.path.cmp(&right.path));
-        Saying { body, attributes: said, by: by.clone(), action: "retention.erasure" }
+        attributes.sort_by(|left, right| left.path.cmp(&right.path));
+        Saying { body, attributes, by: by.clone(), action: "retention.erasure" }
     }
 }
 
@@ -224,7 +221,7 @@ fn look_at(
     why: &Why,
     now_ms: u64,
 ) -> Examined {
-    let received_ms = u64::try_from(opened.received_ms()).unwrap_or_default();
+    let received_ms = opened.received_ms();
     let retention = retention_of(&opened.payload);
     let class = retention.as_ref().map(|retention| &retention.class);
     let minimum_until = class.and_then(|class| class.minimum_until_ms(received_ms, closed_ms));
@@ -245,14 +242,13 @@ fn look_at(
         }
         _ => Verdict::Goes,
     };
-    let is_found = matches!(opened.entry.body, Body::Record { .. } | Body::Access);
     let going = Going {
         index: opened.index,
         first: None,
         page: rows.page(),
         terms: opened.payload.rows.clone(),
-        time_ms: is_found.then(|| opened.time_ms()),
-        expiry_day: maximum_until.and_then(|until| u32::try_from(until / DAY_MS).ok()),
+        time_ms: is_found(&opened.entry.body).then(|| opened.time_ms()),
+        expiry_day: class.and_then(|class| class.expiry_day(received_ms, closed_ms)),
         received_ms,
     };
     Examined { index: opened.index, verdict, class: ClassOf::of(retention), going: Some(going) }
@@ -280,12 +276,12 @@ fn ranges(indices: impl Iterator<Item = u64>) -> Vec<(u64, u64)> {
             _ => ranges.push((index, index + 1)),
         }
     }
-    debug_assert!(ranges.len() <= RANGES_MAX, "more ranges than an entry names");
+    assert!(ranges.len() <= RANGES_MAX, "more ranges than an entry names");
     ranges
 }
 
 /// RFC 3339, in UTC.
-pub(crate) fn timestamp(ms: u64) -> String {
+fn timestamp(ms: u64) -> String {
     let ms = i64::try_from(ms).unwrap_or(i64::MAX);
     Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX).to_string()
 }

@@ -2,7 +2,6 @@
 
 use cairnlog_store::{Family, Scan, layout};
 use cairnlog_verify::entry::{Body, Erased};
-use cairnlog_verify::value::Value;
 
 use crate::control::{SAID_BYTES, Said};
 use crate::error::LedgerError;
@@ -69,7 +68,7 @@ impl Log {
             by: said.text("by"),
             reason: said.text("reason"),
             basis: said.text("basis"),
-            at_ms: u64::try_from(opened.received_ms()).unwrap_or_default(),
+            at_ms: opened.received_ms(),
         }))
     }
 
@@ -94,15 +93,12 @@ struct Words<'a> {
 impl Words<'_> {
     fn text(&self, member: &str) -> String {
         let below = if self.in_control { "unmapped." } else { "" };
-        match self.payload.get(&format!("{below}erasure.{member}")) {
-            Some(Value::Text(text)) => text.clone(),
-            _ => String::new(),
-        }
+        self.payload.text(&format!("{below}erasure.{member}")).unwrap_or_default().to_owned()
     }
 
     /// Whether the entry, in the control log, is about the log of this name.
     fn is_of(&self, log: &str) -> bool {
-        self.payload.get("resources[0].name") == Some(&Value::Text(log.to_owned()))
+        self.payload.text("resources[0].name") == Some(log)
     }
 
     fn covers(&self, opened: &Opened, index: u64) -> bool {

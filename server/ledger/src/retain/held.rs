@@ -8,15 +8,14 @@ use std::sync::Arc;
 
 use cairnlog_store::{Family, Scan, layout};
 use cairnlog_verify::entry::Body;
-use cairnlog_verify::event::Attribute;
-use cairnlog_verify::value::Value;
 
+use super::id_text;
 use crate::control::{SAID_BYTES, Said, Saying};
 use crate::error::LedgerError;
 use crate::limits::{HOLD_TEXT_BYTES_MAX, HOLDS_MAX};
 use crate::log::Log;
-use crate::payload::Payload;
 use crate::read::Opened;
+use crate::said;
 use crate::search::Search;
 use crate::search::wanted::Wanted;
 
@@ -94,9 +93,7 @@ impl Log {
         if holds.len() >= HOLDS_MAX {
             return Err(LedgerError::Conflict(format!("a log has {HOLDS_MAX} holds at most; release some")));
         }
-        let mut id = [0; 8];
-        self.shared().random.fill(&mut id);
-        let id = u64::from_be_bytes(id);
+        let id = self.fresh_id();
         let hold = Hold {
             id,
             matter,
@@ -174,14 +171,17 @@ impl Hold {
     /// Its id as the API writes it.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("{:016x}", self.id)
+        Self::name_of(self.id)
+    }
+
+    /// The same of the hold with this id.
+    #[must_use]
+    pub fn name_of(id: u64) -> String {
+        id_text(id)
     }
 
     fn saying(&self, what: &str, by: &str, reason: &str) -> Saying {
-        let text = |path: &str, text: &str| Attribute {
-            path: format!("hold.{path}"),
-            value: Value::Text(text.to_owned()),
-        };
+        let text = |member: &str, value: &str| said::text(&format!("hold.{member}"), value);
         let query = &self.query;
         let filters = [
             ("query.action", &query.action),
@@ -194,9 +194,7 @@ impl Hold {
         ];
         let filters = filters.into_iter().filter_map(|(path, value)| Some(text(path, value.as_deref()?)));
         let times = [("hold.query.from", query.from_ms), ("hold.query.to", query.to_ms)];
-        let times = times.into_iter().filter_map(|(path, time)| {
-            Some(Attribute { path: path.to_owned(), value: Value::Integer(time?) })
-        });
+        let times = times.into_iter().filter_map(|(path, time)| Some(said::integer(path, time?)));
         let mut attributes = vec![
             text("by", by),
             text("id", &self.name()),
@@ -212,15 +210,8 @@ impl Hold {
     /// Reads what [`saying`](Self::saying) said when the hold was set.
     fn said(id: u64, opened: &Opened, in_control: bool) -> Option<Self> {
         let below = if in_control { "unmapped.hold." } else { "hold." };
-        let get = |member: &str| Payload::get(&opened.payload, &format!("{below}{member}"));
-        let text = |member: &str| match get(member) {
-            Some(Value::Text(text)) => Some(text.clone()),
-            _ => None,
-        };
-        let time = |member: &str| match get(member) {
-            Some(Value::Integer(ms)) => Some(*ms),
-            _ => None,
-        };
+        let text = |member: &str| opened.payload.text(&format!("{below}{member}")).map(str::to_owned);
+        let time = |member: &str| opened.payload.integer(&format!("{below}{member}"));
         let query = Search {
             source: text("query.source"),
             actor: text("query.actor"),
@@ -233,7 +224,7 @@ impl Hold {
             to_ms: time("query.to"),
             ..Search::default()
         };
-        let set_ms = u64::try_from(opened.received_ms()).ok()?;
+        let set_ms = opened.received_ms();
         let query = plain_and_pseudonyms(query);
         Some(Self { id, matter: text("matter")?, reason: text("reason")?, by: text("by")?, set_ms, query })
     }

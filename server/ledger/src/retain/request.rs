@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::erase::{Asked, Candidate, Examined, Verdict, Why};
+use super::id_text;
 use crate::error::LedgerError;
 use crate::limits::{ERASED_AT_ONCE, ERASURE_REASON_BYTES_MAX, REFUSALS_NAMED_MAX, SUBJECT_PAGE_RECORDS};
 use crate::log::Log;
@@ -68,9 +69,7 @@ impl Log {
         self.require_records()?;
         check_reason(reason)?;
         self.carry_out_closings().await?;
-        let mut id = [0; 8];
-        self.shared().random.fill(&mut id);
-        let id = format!("{:016x}", u64::from_be_bytes(id));
+        let id = id_text(self.fresh_id());
         let asked = Asked {
             id: id.clone(),
             by: by.to_owned(),
@@ -101,7 +100,7 @@ impl Log {
                 requested.erased = 1;
                 Ok(())
             }
-            Some(Verdict::Held(hold)) => Err(LedgerError::Held(format!("{hold:016x}"))),
+            Some(Verdict::Held(hold)) => Err(LedgerError::Held(id_text(*hold))),
             Some(Verdict::Minimum(until)) => Err(LedgerError::Minimum(*until)),
             Some(Verdict::Kept | Verdict::NotDue) => Err(LedgerError::Conflict(format!(
                 "entry {index} is what the log says of itself, which is not erased on request"

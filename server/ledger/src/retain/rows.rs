@@ -100,7 +100,7 @@ impl Log {
         loop {
             let rows = self.engine().scan(scan.clone()).await?;
             let Some((last, _)) = rows.last() else { return Ok(()) };
-            scan.from = [last.as_slice(), &[0]].concat();
+            scan.behind(last);
             for (key, row) in rows {
                 // Rows of Idempotency-Keys are longer. They say nothing of events, and die within the day.
                 let Some(Logged { first, events, .. }) = Logged::from_row(&row) else { continue };

@@ -93,7 +93,7 @@ impl Log {
         loop {
             let rows = self.engine().scan(scan.clone()).await?;
             let Some((last, _)) = rows.last() else { return Ok(sweep) };
-            scan.from = [last.as_slice(), &[0]].concat();
+            scan.behind(last);
             let mut candidates = Vec::new();
             for (key, row) in &rows {
                 let damaged = || LedgerError::Internal("a row of what expires is damaged".to_owned());

@@ -85,7 +85,7 @@ impl<'a> Filters<'a> {
                 rows_left = left;
                 match rows.last() {
                     Some((last, _)) if rows.len() == scan.limit => {
-                        scan.from = [last.as_slice(), &[0]].concat();
+                        scan.behind(last);
                     }
                     _ => break,
                 }
