@@ -309,15 +309,9 @@ impl Opened {
     }
 }
 
-impl From<Opened> for Record {
-    fn from(opened: Opened) -> Self {
-        Self::of(opened, None)
-    }
-}
-
 impl Record {
-    /// An opened entry, which an event has closed then.
-    fn of(opened: Opened, closed_ms: Option<u64>) -> Self {
+    /// An opened entry; closed then, if an event has closed it.
+    pub(crate) fn of(opened: Opened, closed_ms: Option<u64>) -> Self {
         let received_ms = opened.received_ms();
         let source = opened.source().map(str::to_owned);
         let retention = kept(&opened.payload, received_ms, closed_ms);

@@ -74,7 +74,7 @@ impl Log {
     ///
     /// # Errors
     /// [`LedgerError::NotFound`]; [`LedgerError::Conflict`] where the same token asked; those of
-    /// [`erase_on_request`](Self::erase_on_request), and then it still waits.
+    /// [`erase_on_request`](Self::erase_on_request), and then it still waits, but for what is erased already.
     pub async fn approve_erasure(&self, id: &str, by: &str) -> Result<Requested, LedgerError> {
         let pending = self.pending_erasures().await?.into_iter().find(|pending| pending.id == id);
         let Some(pending) = pending else {
@@ -84,13 +84,18 @@ impl Log {
             let words = "who asks for an erasure does not approve it; another token has to";
             return Err(LedgerError::Conflict(words.to_owned()));
         }
-        let requested =
-            self.erase_on_request(&pending.target, &pending.reason, &pending.by, Some(by)).await?;
+        let requested = self.erase_on_request(&pending.target, &pending.reason, &pending.by, Some(by)).await;
+        // What was erased meanwhile, perhaps by an approval that a crash cut off here, waits no more.
+        if let Err(error) = &requested
+            && !matches!(error, LedgerError::Erased(_))
+        {
+            return requested;
+        }
         let mut done = Batch::new();
         let number = u64::from_str_radix(id, 16).map_err(LedgerError::internal)?;
         done.delete(Family::Erasures, layout::pending_key(self.id(), number));
         self.shared().commit(done).await?;
-        Ok(Requested { id: id.to_owned(), ..requested })
+        Ok(Requested { id: id.to_owned(), ..requested? })
     }
 
     /// What waits for approval.

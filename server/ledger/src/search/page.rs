@@ -1,5 +1,6 @@
 //! A page of records as it fills.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Found, Position, Wanted};
@@ -46,12 +47,13 @@ impl<'a> Page<'a> {
             let part = &rest[..rest.len().min(wanted).min(RECORDS_OPENED)];
             let indices: Vec<u64> = part.iter().map(|position| position.index).collect();
             let rows = self.log.rows(&indices).await?;
+            let closed = self.log.closed_at(&indices).await?;
             let read: Vec<(Position, Rows)> = part.iter().copied().zip(rows).collect();
             rest = &rest[read.len()..];
             let (opener, wanted) = (self.log.opener().clone(), Arc::clone(&self.wanted));
             let mut filling = std::mem::take(&mut self.filling);
             self.filling = off_thread(move || {
-                filling.take(&read, &opener, &wanted)?;
+                filling.take(&read, &closed, &opener, &wanted)?;
                 Ok::<_, LedgerError>(filling)
             })
             .await??;
@@ -69,7 +71,13 @@ impl<'a> Page<'a> {
 
 impl Filling {
     /// Opens what was read as far as the page takes it. Blocks: it is all cryptography.
-    fn take(&mut self, read: &[(Position, Rows)], with: &Opener, wanted: &Wanted) -> Result<(), LedgerError> {
+    fn take(
+        &mut self,
+        read: &[(Position, Rows)],
+        closed: &BTreeMap<u64, u64>,
+        with: &Opener,
+        wanted: &Wanted,
+    ) -> Result<(), LedgerError> {
         let mut opening = with.opening();
         for (position, rows) in read {
             let opened = opening.open(rows)?;
@@ -85,7 +93,7 @@ impl Filling {
             }
             self.bytes += opened.bytes();
             self.last = Some(*position);
-            self.records.push(opened.into());
+            self.records.push(Record::of(opened, closed.get(&position.index).copied()));
         }
         Ok(())
     }

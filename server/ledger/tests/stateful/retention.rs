@@ -360,6 +360,10 @@ async fn an_event_closes_what_came_before_it_of_the_same_person() {
     for index in [bob, later] {
         assert_eq!(log.record(index).await.unwrap().retention.unwrap().maximum_until_ms, None);
     }
+    // A list shows the same as each of its records alone.
+    for record in log.search(&Search::default(), None, 100).await.unwrap().records {
+        assert_eq!(record.retention, log.record(record.index).await.unwrap().retention);
+    }
     // A second closing does not put off what the first has closed, and closes what came between.
     world.send(&[leaves("e", "ann")]).await.unwrap();
     world.clock.set(closed_ms + 20 * DAY_MS);
@@ -458,4 +462,32 @@ async fn a_person_is_held_and_erased_by_name_where_a_pseudonym_stands_for_it() {
         log.erase_on_request(&Target::Subject("ann".to_owned()), "asked", "dpo", None).await.unwrap();
     assert_eq!((erased.erased, erased.refused.len()), (1, 0));
     assert!(is_erased(&world, ann).await && !is_erased(&world, bob).await);
+}
+
+#[tokio::test]
+async fn an_approved_erasure_waits_no_more_though_a_crash_left_its_row() {
+    let world = world(None).await;
+    let index = world.send(&records(0..1)).await.unwrap().results[0].index.unwrap();
+    let log = world.log();
+    let id = log.propose_erasure(Target::Index(index), "asked", "dpo").await.unwrap();
+    assert!(matches!(log.approve_erasure(&id, "dpo").await, Err(LedgerError::Conflict(_))));
+    let hold = log.hold("m".to_owned(), "r".to_owned(), Search::default(), "counsel").await.unwrap();
+    assert!(matches!(log.approve_erasure(&id, "other").await, Err(LedgerError::Held(_))));
+    assert_eq!(log.pending_erasures().await.unwrap().len(), 1, "it still waits");
+    log.release_hold(hold.id, "", "counsel").await.unwrap();
+
+    let rows = world.rows(Family::Erasures).await;
+    let (key, row) = rows.into_iter().find(|(key, _)| key[4] == 2).unwrap();
+    let requested = log.approve_erasure(&id, "other").await.unwrap();
+    assert_eq!((requested.id.as_str(), requested.erased), (id.as_str(), 1));
+    assert!(log.pending_erasures().await.unwrap().is_empty());
+    drop(log);
+    // As if the server had been killed before the row was deleted.
+    let mut world = world;
+    world.put(Family::Erasures, &key, Some(&row)).await;
+    world.reopen().await;
+    let log = world.log();
+    assert_eq!(log.pending_erasures().await.unwrap().len(), 1);
+    assert!(matches!(log.approve_erasure(&id, "other").await, Err(LedgerError::Erased(_))));
+    assert!(log.pending_erasures().await.unwrap().is_empty());
 }
