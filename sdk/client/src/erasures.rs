@@ -121,4 +121,14 @@ impl Log {
         let call = self.api("approving the erasure", Method::POST, &segments);
         self.send(call.slow()).await?.json()
     }
+
+    /// `DELETE …/erasures/{id}`: takes back what waits for approval.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for an id that can't be one, a problem, or no usable answer.
+    pub async fn withdraw_erasure(&self, id: &str) -> Result<(), Error> {
+        let segments = ["erasures", checked_id("erasure", id)?];
+        let call = self.api("withdrawing the erasure", Method::DELETE, &segments);
+        self.send(call).await.map(drop)
+    }
 }

@@ -59,6 +59,12 @@ pub enum Error {
         /// Its path below the log's prefix.
         resource: String,
     },
+    /// The server asks for a second person: what was asked for waits until another token approves it.
+    #[error("it waits for another person's approval under the id {id}")]
+    Waits {
+        /// See [`Log::approve_change`](crate::Log::approve_change).
+        id: String,
+    },
     /// The published head does not cover the entry yet, and the wait is over.
     #[error("the receipt is not ready: the published head does not cover the entry yet; ask again")]
     NotYet {

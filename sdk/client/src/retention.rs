@@ -30,6 +30,9 @@ pub struct ClassSettings {
     /// Days after which a record is erased; none: never by age.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maximum_days: Option<u32>,
+    /// With [`Trigger::EndOfYear`]: where the year ends, such as `Europe/Berlin`; UTC if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
     /// The law or rule behind the figures.
     pub basis: String,
 }
@@ -73,6 +76,8 @@ pub struct Sweep {
     pub held: u64,
     /// The same by class.
     pub by_class: Vec<Swept>,
+    /// Whether that was all; otherwise the time for one request was over, and another one goes on.
+    pub complete: bool,
 }
 
 /// What became of the records of a class that were due.
@@ -99,12 +104,13 @@ impl Log {
     /// `PUT …/retention/classes/{class}`: for what comes from now on.
     ///
     /// # Errors
-    /// [`Error::Input`] for a name that can't be one, a problem, or no usable answer.
+    /// [`Error::Input`] for a name that can't be one, a problem, [`Error::Waits`] where a second person has to approve it, or
+    /// no usable answer.
     pub async fn put_class(&self, class: &str, settings: &ClassSettings) -> Result<RetentionClass, Error> {
         let class = checked_name("class", class)?;
         let segments = ["retention", "classes", &class];
         let call = self.api("setting the retention class", Method::PUT, &segments).json(settings)?;
-        self.send(call).await?.json()
+        self.send(call).await?.unless_it_waits()?.json()
     }
 
     /// `GET …/retention/classes`.

@@ -124,11 +124,12 @@ impl Log {
     ///
     /// # Errors
     /// [`Error::Input`] for a name that can't be one; a problem: `bad-request` with the plugin's words if it refuses
-    /// its config, `not-found` for an unknown plugin, 422 for one of the wrong kind; or no usable answer.
+    /// its config, `not-found` for an unknown plugin, 422 for one of the wrong kind; [`Error::Waits`] where a second person has to approve it; or no usable
+    /// answer.
     pub async fn put_source(&self, source: &str, pipeline: &Pipeline) -> Result<Bound, Error> {
         let source = checked_name("source", source)?;
         let call = self.api("binding the source", Method::PUT, &["sources", &source]).json(pipeline)?;
-        let answer = self.send(call.slow()).await?;
+        let answer = self.send(call.slow()).await?.unless_it_waits()?;
         let wire: BoundWire = answer.json()?;
         Ok(Bound {
             source: wire.source,

@@ -183,6 +183,19 @@ impl Answer {
     pub(crate) fn is_created(&self) -> bool {
         self.status == StatusCode::CREATED
     }
+
+    /// Itself, unless what was asked for waits for a second person.
+    pub(crate) fn unless_it_waits(self) -> Result<Self, Error> {
+        #[derive(serde::Deserialize)]
+        struct Proposed {
+            id: String,
+        }
+        if self.status != StatusCode::ACCEPTED {
+            return Ok(self);
+        }
+        let Proposed { id } = self.json()?;
+        Err(Error::Waits { id })
+    }
 }
 
 fn base_url(text: &str) -> Result<Url, Error> {

@@ -133,6 +133,7 @@ async fn retention_classes_are_set_and_read() {
         trigger: Trigger::EndOfYear,
         minimum_days: 365,
         maximum_days: None,
+        zone: None,
         basis: "b".to_owned(),
     };
     let answer = log.put_class("hr-access", &settings).await.unwrap();

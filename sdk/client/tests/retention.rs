@@ -30,7 +30,7 @@ async fn what_is_kept_is_listed_by_class() {
 #[tokio::test]
 async fn a_sweep_sends_nothing_and_a_dry_run_its_moment() {
     let class = json!({"class": "default", "due": 5, "erased": 4, "held": 1});
-    let answer = json!({"due": 5, "erased": 4, "held": 1, "by_class": [class]});
+    let answer = json!({"due": 5, "erased": 4, "held": 1, "by_class": [class], "complete": true});
     let (server, client) = answering(200, answer).await;
     let log = client.log("hr").unwrap();
     let swept = log.sweep().await.unwrap();

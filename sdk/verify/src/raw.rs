@@ -23,6 +23,64 @@ pub struct RawInput<'a> {
     pub body: &'a [u8],
 }
 
+/// A [`RawInput`] that was read back, with its parts for its own.
+///
+/// It has no `Debug`: a raw record is personal data before any redaction.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DecodedInput {
+    /// When the server received it, in milliseconds since the Unix epoch.
+    pub received_ms: u64,
+    /// The name of its source.
+    pub source: String,
+    /// The media type it was sent as.
+    pub content_type: String,
+    /// Transport facts, in the order the plugin saw them.
+    pub attributes: Vec<(String, String)>,
+    /// The bytes that the source sent.
+    pub body: Vec<u8>,
+}
+
+impl DecodedInput {
+    /// Reads what [`RawInput::encode`] wrote; `None` for anything else.
+    #[must_use]
+    pub fn decode(input: &[u8]) -> Option<Self> {
+        let mut rest = input;
+        let received_ms = u64::from_be_bytes(*take::<8>(&mut rest)?);
+        let source = text(&mut rest)?;
+        let content_type = text(&mut rest)?;
+        let count = u32::from_be_bytes(*take::<4>(&mut rest)?);
+        // Each has two lengths at least, so a count that can't be ends early and takes no memory.
+        let attributes =
+            (0..count).map(|_| Some((text(&mut rest)?, text(&mut rest)?))).collect::<Option<_>>()?;
+        let body = piece(&mut rest)?.to_vec();
+        rest.is_empty().then_some(Self { received_ms, source, content_type, attributes, body })
+    }
+
+    /// As plugins are given it.
+    #[must_use]
+    pub fn as_input(&self) -> RawInput<'_> {
+        let Self { received_ms, source, content_type, attributes, body } = self;
+        RawInput { received_ms: *received_ms, source, content_type, attributes, body }
+    }
+}
+
+fn take<'a, const N: usize>(rest: &mut &'a [u8]) -> Option<&'a [u8; N]> {
+    let (first, behind) = rest.split_first_chunk()?;
+    *rest = behind;
+    Some(first)
+}
+
+fn piece<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = u32::from_be_bytes(*take::<4>(rest)?) as usize;
+    let (first, behind) = rest.split_at_checked(length)?;
+    *rest = behind;
+    Some(first)
+}
+
+fn text(rest: &mut &[u8]) -> Option<String> {
+    String::from_utf8(piece(rest)?.to_vec()).ok()
+}
+
 /// The commitment to an input that is written already ([`RawInput::encode`]).
 #[must_use]
 pub fn commit(salt: &[u8; 32], input: &[u8]) -> Hash {

@@ -14,6 +14,7 @@ use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
+use cairnlog_ledger::Archive;
 use cairnlog_ledger::limits::{KEYRING_BACKUP_DAYS, RECORD_BYTES_DEFAULT};
 
 use crate::backup::Places;
@@ -32,7 +33,7 @@ const LOG_DEFAULT: &str = "info";
 
 /// The settings that stand in a file or, as `CAIRNLOG_` and the name in capitals, in the environment. Other variables of
 /// that prefix are not ours to refuse: platforms set some for a service of this name.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 20] = [
     "data",
     "heads",
     "listen",
@@ -44,6 +45,8 @@ const KEYS: [&str; 18] = [
     "record_bytes_max",
     "two_person",
     "keyring_backup_days",
+    "archive_to",
+    "archive_key",
     "backup_to",
     "keyring_backup_to",
     "kek_source",
@@ -78,6 +81,8 @@ pub(crate) struct Settings {
     pub(crate) two_person: bool,
     /// Days that a copy of a keyring lives, at most.
     pub(crate) keyring_backup_days: u32,
+    /// Where what a sweep erases goes before, and to whom it is sealed.
+    pub(crate) archive: Option<Archive>,
     /// Where the running server's copies go.
     pub(crate) backups: Places,
     /// Where the keys come from that wrap keyrings.
@@ -152,6 +157,10 @@ struct Found {
     two_person: bool,
     keyring_backup_days: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
+    archive_to: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    archive_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     backup_to: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     keyring_backup_to: Option<PathBuf>,
@@ -190,6 +199,7 @@ pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Resul
     let keks = keks::load(&found, &env)?;
     let days_max = KEYRING_BACKUP_DAYS_MAX as usize;
     let days = within("keyring_backup_days", found.keyring_backup_days, 1, days_max)?;
+    let archive = archive(&found)?;
     let backups =
         Places { store: found.backup_to.clone(), keyrings: found.keyring_backup_to.clone(), secrets: None };
     let Found { listen, public_host, log, witness_policy, two_person, .. } = found;
@@ -207,6 +217,7 @@ pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Resul
         ingest,
         two_person,
         keyring_backup_days: u32::try_from(days).unwrap_or(KEYRING_BACKUP_DAYS_MAX),
+        archive,
         backups,
         keks,
     })
@@ -263,6 +274,21 @@ fn check_log(log: &str) -> Result<(), ConfigError> {
     let is_directive = |part: &str| part.contains('=') || is_level(&part.to_ascii_lowercase());
     let words = || ConfigError("log is error, warn, info, debug or trace".to_owned());
     log.split(',').map(str::trim).all(is_directive).then_some(()).ok_or_else(words)
+}
+
+/// Both settings of the archive, or none.
+fn archive(found: &Found) -> Result<Option<Archive>, ConfigError> {
+    match (found.archive_to.clone(), &found.archive_key) {
+        (None, None) => Ok(None),
+        (Some(dir), Some(key)) => {
+            let key = key.parse().map_err(|error| ConfigError(format!("archive_key: {error}")))?;
+            Ok(Some(Archive { dir, key }))
+        }
+        _ => Err(ConfigError(
+            "archive_to and archive_key belong together; make a key with `cairnlog archive key --out FILE`"
+                .to_owned(),
+        )),
+    }
 }
 
 fn within(key: &str, value: usize, min: usize, max: usize) -> Result<usize, ConfigError> {
@@ -328,6 +354,24 @@ mod tests {
 
     fn nothing(_: &str) -> Option<String> {
         None
+    }
+
+    #[test]
+    fn an_archive_has_a_place_and_a_key() {
+        let of = |dir: Option<&'static str>, key: Option<&'static str>| {
+            let env = move |name: &str| match name {
+                "CAIRNLOG_ARCHIVE_TO" => dir.map(str::to_owned),
+                "CAIRNLOG_ARCHIVE_KEY" => key.map(str::to_owned),
+                _ => None,
+            };
+            load(&flags(Some("d"), None), env).map(|settings| settings.archive)
+        };
+        let key = "cairnlog-archive-key+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        assert!(of(None, None).unwrap().is_none());
+        assert_eq!(of(Some("a"), Some(key)).unwrap().unwrap().key.to_string(), key);
+        for (dir, key) in [(Some("a"), None), (None, Some(key)), (Some("a"), Some("PRIVATE+x"))] {
+            assert!(of(dir, key).unwrap_err().to_string().contains("archive_key"));
+        }
     }
 
     #[test]

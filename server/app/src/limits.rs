@@ -76,6 +76,9 @@ pub(crate) const STREAM_BYTES_MAX: usize = 1 << 20;
 /// How often the control log is told how many requests were refused, and tallies are looked after.
 pub(crate) const CHORES_PAUSE: Duration = Duration::from_mins(1);
 
+/// Raw records of a dry run: each runs by itself.
+pub(crate) const DRY_RUN_RECORDS_MAX: usize = 1_000;
+
 /// Rows of a list when the caller names no `limit`, and the most it may name.
 pub(crate) const PAGE_ROWS_DEFAULT: u32 = 100;
 /// See [`PAGE_ROWS_DEFAULT`].

@@ -276,6 +276,7 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
         workers: std::thread::available_parallelism().map_or(1, usize::from),
         record_bytes_max: settings.ingest.record_bytes,
         keyring_backup_days: settings.keyring_backup_days,
+        archive: settings.archive.clone(),
     })
     .await?;
     let ledger = Arc::new(ledger);

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use cairnlog_verify::event::Attribute;
 use sha2::{Digest, Sha256};
@@ -12,15 +13,17 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use crate::batches::{batches, visible};
 use crate::bindings::exports::cairnlog::plugin::{normalizer, redactor, retention, settings};
 use crate::bisect::{Batch, settle};
+use crate::breaker::Breaker;
 use crate::engine::{Ticker, engine};
 use crate::inspect::{Description, PluginFault, inspect, told};
 use crate::instance::{Exports, Failure, Live, State, linker};
-use crate::limits::{CONFIG_BYTES_MAX, HostLimits, MESSAGE_BYTES_MAX, WAITING_MAX};
+use crate::limits::{BATCHES_PER_SAMPLE, CONFIG_BYTES_MAX, HostLimits, MESSAGE_BYTES_MAX, WAITING_MAX};
 use crate::lower;
 use crate::permits::Permits;
 use crate::text::cut;
 use crate::types::{
-    Decision, Interrupted, Kind, Level, Outcome, PluginLog, RawRecord, Redaction, Run, Verdict,
+    Decision, Fault, FaultKind, Interrupted, Kind, Level, Outcome, PluginLog, RawRecord, Redaction, Run,
+    Verdict,
 };
 use crate::{check, schema};
 
@@ -85,6 +88,10 @@ pub struct Plugin {
     pub schema: Option<String>,
     pre: InstancePre<State>,
     exports: Exports,
+    /// Batches so far.
+    batches: AtomicU64,
+    /// Whether it has given two answers to one record.
+    is_tripped: AtomicBool,
 }
 
 impl std::fmt::Debug for Plugin {
@@ -98,6 +105,7 @@ impl std::fmt::Debug for Plugin {
 pub struct Stage {
     plugin: Arc<Plugin>,
     config: Arc<str>,
+    breaker: Arc<Breaker>,
 }
 
 impl Stage {
@@ -193,6 +201,8 @@ impl Host {
             schema,
             pre,
             exports,
+            batches: AtomicU64::new(0),
+            is_tripped: AtomicBool::new(false),
         })
     }
 
@@ -249,7 +259,9 @@ impl Host {
         config: &str,
     ) -> Result<Result<Stage, ConfigRefused>, Interrupted> {
         match again(|| self.try_config(plugin, config)) {
-            Ok(()) => Ok(Ok(Stage { plugin: Arc::clone(plugin), config: config.into() })),
+            Ok(()) => {
+                Ok(Ok(Stage { plugin: Arc::clone(plugin), config: config.into(), breaker: Arc::default() }))
+            }
             Err(Untried::Wrong(message)) => Ok(Err(ConfigRefused { message: words(&message) })),
             Err(Untried::Interrupted(interrupted)) => Err(interrupted),
         }
@@ -340,22 +352,43 @@ impl Host {
     }
 
     /// Cuts records of these sizes into batches and settles each. `call` runs one range in a configured instance.
-    fn run<T>(
+    fn run<T: PartialEq>(
         &self,
         stage: &Stage,
         sizes: &[usize],
         call: impl Fn(&mut Live, Range<usize>) -> wasmtime::Result<Batch<T>>,
     ) -> Result<Run<Verdict<T>>, Interrupted> {
-        let mut run = Run { results: Vec::with_capacity(sizes.len()), fuel: 0, log: PluginLog::default() };
-        let Run { results, fuel, log } = &mut run;
+        let mut run = Run {
+            results: Vec::with_capacity(sizes.len()),
+            fuel: 0,
+            memory_bytes: 0,
+            log: PluginLog::default(),
+        };
+        let Run { results, fuel, memory_bytes, log } = &mut run;
+        let spent = &mut Spent { fuel, memory_bytes, log };
         for batch in batches(sizes, &self.inner.limits) {
-            let verdicts = settle(batch, &mut |range| {
+            if let Some(fault) = stage.refuses_to_run() {
+                results.extend(batch.map(|_| Err(fault.clone())));
+                continue;
+            }
+            let attempt = |range: Range<usize>, spent: &mut Spent<'_>| {
                 // An interrupted batch is tried once more by itself, with another instance and all of its time.
-                match self.attempt(stage, sizes, range.clone(), &call, fuel, log) {
-                    Err(Interrupted::Deadline) => self.attempt(stage, sizes, range, &call, fuel, log),
+                match self.attempt(stage, sizes, range.clone(), &call, spent) {
+                    Err(Interrupted::Deadline) => self.attempt(stage, sizes, range, &call, spent),
                     settled => settled,
                 }
-            })?;
+            };
+            let mut verdicts = settle(batch.clone(), &mut |range| attempt(range, spent))?;
+            stage.count(&verdicts);
+            if let Some(place) = stage.sampled(verdicts.len()) {
+                // What the host asks for itself is not the record's to pay.
+                let (fuel, memory_bytes, log) = (&mut 0, &mut 0, &mut PluginLog::default());
+                let own = &mut Spent { fuel, memory_bytes, log };
+                let again = attempt(batch.start + place..batch.start + place + 1, own)?;
+                if stage.trips(&verdicts[place], again) {
+                    verdicts = batch.map(|_| Err(two_answers())).collect();
+                }
+            }
             results.extend(verdicts);
         }
         report(stage, &run.log);
@@ -369,8 +402,7 @@ impl Host {
         sizes: &[usize],
         range: Range<usize>,
         call: &impl Fn(&mut Live, Range<usize>) -> wasmtime::Result<Batch<T>>,
-        fuel: &mut u64,
-        log: &mut PluginLog,
+        spent: &mut Spent<'_>,
     ) -> Result<Batch<T>, Interrupted> {
         let inner = &*self.inner;
         let _permit = inner.permits.acquire().ok_or(Interrupted::Busy)?;
@@ -379,8 +411,10 @@ impl Host {
             sizes[range.clone()].iter().fold(0_u64, |sum, size| sum.saturating_add(inner.limits.fuel(*size)));
         live.store.set_fuel(budget).map_err(|error| Interrupted::Setup(error.to_string()))?;
         let returned = call(&mut live, range);
-        *fuel = fuel.saturating_add(budget.saturating_sub(live.store.get_fuel().unwrap_or(0)));
-        log.append(std::mem::take(&mut live.store.data_mut().log));
+        let fuel = budget.saturating_sub(live.store.get_fuel().unwrap_or(0));
+        *spent.fuel = spent.fuel.saturating_add(fuel);
+        *spent.memory_bytes = (*spent.memory_bytes).max(live.store.data().memory_bytes);
+        spent.log.append(std::mem::take(&mut live.store.data_mut().log));
         match returned.map_err(|error| Failure::of(&error)) {
             Ok(batch) => Ok(batch),
             Err(Failure::Fault(fault)) => Ok(Err(fault)),
@@ -401,6 +435,79 @@ impl Host {
             .map_err(|message| Interrupted::Setup(words(&message)))?;
         Ok(live)
     }
+}
+
+impl Stage {
+    /// Why its plugin is not run at all now, if it is not.
+    fn refuses_to_run(&self) -> Option<Fault> {
+        if self.plugin.is_tripped.load(Ordering::Relaxed) {
+            return Some(two_answers());
+        }
+        let left = self.breaker.open_for(Instant::now())?;
+        let words = format!(
+            "the plugin failed on everything lately and is not run for another {} s",
+            left.as_secs().saturating_add(1)
+        );
+        Some(Fault::new(FaultKind::BreakerOpen, words))
+    }
+
+    fn count<T>(&self, verdicts: &[Verdict<T>]) {
+        let faults = verdicts.iter().filter(|verdict| verdict.is_err()).count();
+        if self.breaker.count(verdicts.len() - faults, faults, Instant::now()) {
+            let (plugin, version) = (&self.plugin.name, &self.plugin.version);
+            tracing::error!(%plugin, %version, "a plugin fails on everything; it is not run for a while");
+        }
+    }
+
+    /// Which record of a batch is run again, if one is: another one each time.
+    fn sampled(&self, records: usize) -> Option<usize> {
+        let batch = self.plugin.batches.fetch_add(1, Ordering::Relaxed);
+        if records == 0 || !batch.is_multiple_of(BATCHES_PER_SAMPLE) {
+            return None;
+        }
+        let round = batch / BATCHES_PER_SAMPLE;
+        // The last one first: it has all others before it.
+        Some(records - 1 - usize::try_from(round).unwrap_or_default() % records)
+    }
+
+    /// Whether a record's answer alone is another than in its batch; from then on the plugin is run no more.
+    fn trips<T: PartialEq>(&self, in_batch: &Verdict<T>, alone: Batch<T>) -> bool {
+        let alone = match alone {
+            Ok(mut verdicts) => verdicts.pop(),
+            Err(fault) => Some(Err(fault)),
+        };
+        let is_same = match (in_batch, &alone) {
+            // Neighbours may have left it more fuel than it has alone.
+            (_, Some(Err(Fault { kind: FaultKind::OutOfFuel, .. }))) => true,
+            (Err(before), Some(Err(now))) => before.kind == now.kind,
+            (before, Some(now)) => before == now,
+            (_, None) => false,
+        };
+        if is_same {
+            return false;
+        }
+        self.plugin.is_tripped.store(true, Ordering::Relaxed);
+        let (plugin, version) = (&self.plugin.name, &self.plugin.version);
+        tracing::error!(
+            %plugin, %version,
+            "a plugin gave two answers to one record; it is not run any more, and its records go by their source's policy"
+        );
+        true
+    }
+}
+
+fn two_answers() -> Fault {
+    Fault::new(
+        FaultKind::NotDeterministic,
+        "the plugin gave two answers to one record: what it returns may depend on that record and its config alone",
+    )
+}
+
+/// What the attempts of a run used.
+struct Spent<'a> {
+    fuel: &'a mut u64,
+    memory_bytes: &'a mut usize,
+    log: &'a mut PluginLog,
 }
 
 /// Why a plugin could not be tried, or what is wrong with it.

@@ -14,7 +14,7 @@ pub(crate) const HOST_INTERFACE: &str = "cairnlog:plugin/host@1.0.0";
 
 /// What a store knows of its plugin. It counts memories and tables together: the runtime's own limits are for each.
 pub(crate) struct State {
-    memory_bytes: usize,
+    pub(crate) memory_bytes: usize,
     memory_bytes_max: usize,
     table_elements: usize,
     pub(crate) log: PluginLog,

@@ -12,6 +12,8 @@
 //! - **Bounds that don't depend on the machine.** Fuel counts instructions, a limiter sums memories and tables, a cap
 //!   bounds what is returned. A batch gets the sum of its records' fuel; one that fails is bisected down to the record
 //!   that fails alone, and only that is faulted. Wall time is a backstop: it interrupts, and faults nobody.
+//! - **Determinism is checked.** Of some batches one record is run again alone; another answer than in the batch ends the
+//!   plugin's use. A plugin that fails on everything is not run for a while.
 //! - **Returns are input.** Counts, paths, types, spans and words are checked like anything that comes from outside,
 //!   OCSF's invariants ([`ocsf`]) included. A redactor says what to take away; it never writes.
 //!
@@ -27,6 +29,7 @@ pub mod ocsf;
 mod batches;
 mod bindings;
 mod bisect;
+mod breaker;
 mod check;
 mod engine;
 mod host;

@@ -4,6 +4,8 @@
 //! which a record is found at fault, never what a record becomes; everything else is fixed, so that a verdict does not
 //! depend on who runs the plugin.
 
+use std::time::Duration;
+
 /// Most bytes of an uploaded component. `CPython` needs 18 MB, `SpiderMonkey` 12.
 pub const COMPONENT_BYTES_MAX: usize = 32 << 20;
 
@@ -115,7 +117,7 @@ impl Default for HostLimits {
             instances: 8,
             memory_bytes_max: 128 << 20,
             fuel_base: 2_000_000,
-            fuel_per_byte: 500,
+            fuel_per_byte: 2_000,
             batch_records_max: 256,
             batch_bytes_max: 4 << 20,
             return_bytes_max: 128 << 20,
@@ -133,3 +135,13 @@ impl HostLimits {
         self.fuel_base.saturating_add(self.fuel_per_byte.saturating_mul(bytes))
     }
 }
+
+/// Faults in a row, without a result between them, after which a stage's plugin is not run for [`BREAKER_PAUSE`].
+pub const BREAKER_FAULTS: u32 = 100;
+
+/// How long a plugin that fails on everything is not run.
+pub const BREAKER_PAUSE: Duration = Duration::from_secs(30);
+
+/// Of so many batches of a plugin, the first has one record run again by itself, to see whether its answer depends on that
+/// record alone.
+pub const BATCHES_PER_SAMPLE: u64 = 32;

@@ -95,6 +95,10 @@ pub enum FaultKind {
     Memory,
     /// The plugin returned something that the interface or the formats don't allow.
     BadReturn,
+    /// The plugin has given two answers to one record, so none of its answers counts any more.
+    NotDeterministic,
+    /// The plugin failed on everything lately and was not run.
+    BreakerOpen,
 }
 
 impl FaultKind {
@@ -106,6 +110,8 @@ impl FaultKind {
             Self::OutOfFuel => "out-of-fuel",
             Self::Memory => "memory",
             Self::BadReturn => "bad-return",
+            Self::NotDeterministic => "not-deterministic",
+            Self::BreakerOpen => "breaker-open",
         }
     }
 }
@@ -208,6 +214,8 @@ pub struct Run<T> {
     pub results: Vec<T>,
     /// Fuel spent on the records, in units of [`crate::limits::FUEL_TABLE`], repeated runs included, setup not.
     pub fuel: u64,
+    /// The most memory that an instance had, over all its memories, in bytes.
+    pub memory_bytes: usize,
     /// What the plugin logged.
     pub log: PluginLog,
 }

@@ -121,6 +121,16 @@ impl Class {
         if is_line && self.basis.len() <= BASIS_BYTES_MAX { Ok(()) } else { Err(ClassError::Basis) }
     }
 
+    /// Whether a record may be kept less long by it than by another: a shorter minimum or maximum, or one that counts from
+    /// another day.
+    #[must_use]
+    pub fn shortens(&self, before: &Self) -> bool {
+        let days = |class: &Self| class.maximum_days.unwrap_or(u32::MAX);
+        self.minimum_days < before.minimum_days
+            || days(self) < days(before)
+            || (self.trigger, &self.zone) != (before.trigger, &before.zone)
+    }
+
     /// When a record received at this time, and closed at that, may be erased at the earliest, in milliseconds since the
     /// Unix epoch; `None` while an event is awaited.
     #[must_use]
@@ -221,6 +231,30 @@ mod tests {
 
     fn class(trigger: Trigger, minimum_days: u32, maximum_days: Option<u32>) -> Class {
         Class { trigger, minimum_days, maximum_days, zone: None, basis: "a rule".to_owned() }
+    }
+
+    #[test]
+    fn what_keeps_less_long_or_counts_from_another_day_shortens() {
+        let before = class(Trigger::EndOfYear, 100, Some(200));
+        let zone = Class { zone: Some("Europe/Berlin".to_owned()), ..before.clone() };
+        for shorter in [
+            class(Trigger::EndOfYear, 99, Some(200)),
+            class(Trigger::EndOfYear, 100, Some(199)),
+            class(Trigger::Received, 100, Some(200)),
+            zone,
+        ] {
+            assert!(shorter.shortens(&before), "{shorter:?}");
+        }
+        let basis = Class { basis: "another".to_owned(), ..before.clone() };
+        for longer in [
+            before.clone(),
+            basis,
+            class(Trigger::EndOfYear, 101, Some(201)),
+            class(Trigger::EndOfYear, 100, None),
+        ] {
+            assert!(!longer.shortens(&before), "{longer:?}");
+        }
+        assert!(before.shortens(&class(Trigger::EndOfYear, 100, None)));
     }
 
     #[test]

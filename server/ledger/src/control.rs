@@ -153,7 +153,7 @@ impl Log {
         let sealed = self.sealer().seal_all(vec![draft]).await?;
         let prepared = Prepared::new(self.id(), sealed)
             .with_rows(bytes, move |index, batch| rows(Said { in_control, index }, batch));
-        let appended = self.intake().submit(Box::new(prepared))?.await?;
+        let appended = self.intake().submit(Box::new(prepared)).await?.await?;
         Ok(Said { in_control, index: appended.first_index })
     }
 

@@ -82,7 +82,8 @@ fn distinct(mut paths: Vec<String>, raw: bool) -> Result<Vec<String>, LedgerErro
     }
 }
 
-fn build(
+/// The disclosure of these fields of an opened entry.
+pub(crate) fn build(
     opened: Opened,
     tree: &FieldTree,
     paths: &[String],

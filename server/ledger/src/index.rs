@@ -43,6 +43,8 @@ pub enum Field {
     Retention = 8,
     /// Whose record it is, within a class that an event closes.
     Subject = 9,
+    /// Whom else it names: what is erased with a person, and no filter finds.
+    Person = 10,
 }
 
 /// The blind name of a folded value of a field, in one month.
@@ -68,7 +70,7 @@ pub struct Tokens {
 
 impl Field {
     /// All fields.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Source,
         Self::Actor,
         Self::Action,
@@ -78,6 +80,7 @@ impl Field {
         Self::Ip,
         Self::Retention,
         Self::Subject,
+        Self::Person,
     ];
 
     /// Its id in row keys.
@@ -99,6 +102,7 @@ impl Field {
             Self::Ip => "ip",
             Self::Retention => "retention",
             Self::Subject => "subject",
+            Self::Person => "person",
         }
     }
 
@@ -132,6 +136,38 @@ impl Field {
         let (_, member) = element.split_once(']')?;
         matches!((list, member), ("resources", ".uid" | ".name") | ("web_resources", ".name" | ".url_string"))
             .then_some(Self::Resource)
+    }
+}
+
+/// Whether an attribute that has no field of its own names a person: OCSF's users in any place, its senders and recipients, what
+/// only people have, and any e-mail address.
+fn names_a_person(path: &str, value: &Value) -> bool {
+    let Value::Text(text) = value else { return false };
+    let (parent, last) = path.rsplit_once('.').unwrap_or(("", path));
+    let parent = parent.rsplit_once('.').map_or(parent, |(_, parent)| parent);
+    let name = |segment: &str| segment.split_once('[').map_or(segment.len(), |(name, _)| name.len());
+    let (parent, last) = (&parent[..name(parent)], &last[..name(last)]);
+    match last {
+        "email_addr" | "email_addrs" | "uid_alt" | "full_name" | "credential_uid" | "employee_uid"
+        | "ldap_cn" | "ldap_dn" => true,
+        "uid" | "name" => {
+            matches!(
+                parent,
+                "user"
+                    | "users"
+                    | "owner"
+                    | "manager"
+                    | "assignee"
+                    | "creator"
+                    | "modifier"
+                    | "accessor"
+                    | "ldap_person"
+            )
+        }
+        "from" | "to" | "cc" | "bcc" | "reply_to" | "sender" | "smtp_from" | "smtp_to" | "delivered_to" => {
+            parent == "email"
+        }
+        _ => is_email(text),
     }
 }
 
@@ -177,12 +213,13 @@ pub fn values<'a>(
     attributes: &'a [Attribute],
 ) -> impl Iterator<Item = (Field, Cow<'a, str>)> {
     let of_event = attributes.iter().filter_map(|Attribute { path, value }| {
+        let field = Field::of_path(path).or_else(|| names_a_person(path, value).then_some(Field::Person))?;
         let value = match value {
             Value::Text(text) if !text.is_empty() => Cow::Borrowed(text.as_str()),
             Value::Integer(integer) => Cow::Owned(integer.to_string()),
             _ => return None,
         };
-        Some((Field::of_path(path)?, value))
+        Some((field, value))
     });
     source.map(|source| (Field::Source, Cow::Borrowed(source))).into_iter().chain(of_event)
 }
@@ -216,6 +253,36 @@ mod tests {
 
     fn attribute(path: &str, value: Value) -> Attribute {
         Attribute { path: path.to_owned(), value }
+    }
+
+    #[test]
+    fn whom_an_event_names_in_any_place_is_a_person() {
+        let found = |path: &str, value: &str| {
+            let attributes = [attribute(path, Value::Text(value.to_owned()))];
+            values(None, &attributes).map(|(field, _)| field).next()
+        };
+        for path in [
+            "dst_endpoint.owner.name",
+            "actor.user.uid_alt",
+            "actor.process.user.name",
+            "users[3].uid",
+            "user.manager.name",
+            "user.ldap_person.email_addrs[0]",
+            "resources[0].owner.uid",
+            "email.to[1]",
+            "email.from",
+        ] {
+            assert_eq!(found(path, "ann"), Some(Field::Person), "{path}");
+        }
+        for path in ["message", "unmapped.a.b", "observables[0].value", "unmapped[\"a.b\"]"] {
+            assert_eq!(found(path, "ann"), None, "{path}");
+            assert_eq!(found(path, "ann@example.com"), Some(Field::Person), "{path}");
+            assert_eq!(found(path, "ann@example.com came"), None, "{path}");
+        }
+        for path in ["cloud.account.uid", "to", "metadata.product.name", "device.name"] {
+            assert_eq!(found(path, "ann"), None, "{path}");
+        }
+        assert_eq!(found("actor.user.name", "ann@example.com"), Some(Field::Actor));
     }
 
     #[test]

@@ -11,6 +11,8 @@
 
 mod chunk;
 mod lot;
+pub(crate) mod retry;
+pub(crate) mod trial;
 
 use std::collections::HashSet;
 use std::sync::atomic::AtomicUsize;
@@ -92,6 +94,7 @@ impl Log {
             content_type,
             attributes,
             openings,
+            salt: None,
             leaves: AtomicUsize::new(0),
             opening_bytes: AtomicUsize::new(0),
             entities: Mutex::default(),
@@ -201,7 +204,7 @@ impl Log {
             let Lot { fates, rows, entities, openings } = lot;
             let started = Instant::now();
             let first = match rows {
-                Rows::Entries(prepared) => intake.submit(Box::new(prepared))?.await?.first_index,
+                Rows::Entries(prepared) => intake.submit(prepared).await?.await?.first_index,
                 Rows::Key(batch) => {
                     shared.commit(batch).await?;
                     0

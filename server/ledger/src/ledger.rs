@@ -25,6 +25,7 @@ use crate::limits::{LOGS_MAX, SEARCHES_MAX};
 use crate::log::{Log, LogRow, Shared, draft};
 use crate::prepared::Prepared;
 use crate::registry::{PluginInfo, Registry};
+use crate::retain::archive::Archive;
 use crate::said::LogSaid;
 use crate::signing::{self, KeyRow};
 use crate::worker::Sealer;
@@ -61,6 +62,8 @@ pub struct Config {
     /// Days that a copy of a keyring lives: so long after its page was destroyed an erased record can be opened from
     /// copies.
     pub keyring_backup_days: u32,
+    /// Where what a sweep erases goes before, if anywhere.
+    pub archive: Option<Archive>,
 }
 
 /// A log to create.
@@ -117,7 +120,7 @@ impl Ledger {
         let Config { dir, keks, heads, witnesses, engine, writer, host, clock, random, public_host, .. } =
             config;
         let (workers, record_bytes_max) = (config.workers, config.record_bytes_max);
-        let keyring_backup_days = config.keyring_backup_days;
+        let (keyring_backup_days, archive) = (config.keyring_backup_days, config.archive);
         let registry = Registry::open(Arc::clone(&engine), host.clone()).await?;
         let workers = Arc::new(Semaphore::new(workers));
         let searches = Semaphore::new(SEARCHES_MAX);
@@ -133,6 +136,7 @@ impl Ledger {
             searches,
             record_bytes_max,
             keyring_backup_days,
+            archive,
             control,
         };
         let shared = Arc::new(shared);

@@ -47,10 +47,19 @@ pub const ERASURE_REASON_BYTES_MAX: usize = 1_024;
 /// stretches than one entry names.
 pub const ERASED_AT_ONCE: usize = 512;
 
+/// Bytes of disclosures in one file of the archive, after which another one is begun.
+pub const ARCHIVED_BYTES: usize = 32 << 20;
+
+/// Quarantined raw records tried again by one request, and rows of them read at once.
+pub const RETRIED_MAX: usize = 1_000;
+
+/// How long a sweep takes that somebody waits for; the next one goes on.
+pub const SWEEP_ASKED_MAX: Duration = Duration::from_mins(1);
+
 /// Records of a person looked for at once.
 pub const SUBJECT_PAGE_RECORDS: usize = 1_000;
 
-/// Erasures of one log that wait for a second person's approval.
+/// Erasures of one log, and changes of its rules, that wait for a second person's approval.
 pub const PENDING_MAX: usize = 1_024;
 
 /// Records named in the answer to an erasure that refuses more.

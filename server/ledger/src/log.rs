@@ -3,6 +3,7 @@
 mod classes;
 mod days;
 mod sources;
+pub(crate) mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
@@ -30,6 +31,7 @@ use crate::read::Opener;
 use crate::redact::Redactor;
 use crate::registry::Registry;
 use crate::retain::Keeping;
+use crate::retain::archive::Archive;
 use crate::seen::Windows;
 use crate::signing::KeyRow;
 use crate::source::SourceInfo;
@@ -53,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) record_bytes_max: usize,
     /// Days that a copy of a keyring lives.
     pub(crate) keyring_backup_days: u32,
+    /// Where what is swept goes before.
+    pub(crate) archive: Option<Archive>,
     /// The server's own log, once it is open.
     pub(crate) control: OnceLock<Weak<Log>>,
 }

@@ -90,7 +90,7 @@ impl Log {
         if self.dedupes() {
             return self.add_once(entry, hash).await;
         }
-        let waiting = self.intake().submit(Box::new(Plain { entries: [entry], leaf_hashes: [hash] }))?;
+        let waiting = self.intake().submit(Box::new(Plain { entries: [entry], leaf_hashes: [hash] })).await?;
         Ok(waiting.await?.first_index)
     }
 
@@ -103,7 +103,7 @@ impl Log {
         if let Some(index) = self.tree().find_durable_leaf(&hash).await? {
             return Ok(index);
         }
-        let waiting = self.intake().submit(Box::new(Plain { entries: [entry], leaf_hashes: [hash] }))?;
+        let waiting = self.intake().submit(Box::new(Plain { entries: [entry], leaf_hashes: [hash] })).await?;
         // A task of its own, so that the next one finds the entry though this caller hangs up.
         let adding = tokio::spawn(async move {
             let _held = held;
@@ -127,7 +127,7 @@ impl Log {
         }
         let plain = off_thread(move || read_batch(bytes.as_ref())).await??;
         let count = plain.entries.len() as u64;
-        let appended = self.intake().submit(Box::new(plain))?.await?;
+        let appended = self.intake().submit(Box::new(plain)).await?.await?;
         Ok(Added { first_index: appended.first_index, count, tree_size: appended.tree_size })
     }
 }

@@ -5,8 +5,10 @@
 //! is logged whole or quarantined whole.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
-use cairnlog_host::{Fault, Host, Interrupted, Outcome, RawRecord, Stage};
+use cairnlog_host::{Fault, Host, Interrupted, Outcome, RawRecord, Run, Stage, Verdict};
 use cairnlog_verify::entry::Digest;
 use cairnlog_verify::event::{Attribute, Event};
 
@@ -24,6 +26,8 @@ pub(crate) struct Step {
     pub(crate) plugin: String,
     /// Whether a failure refuses the request; else the raw record is quarantined.
     pub(crate) rejects: bool,
+    /// The most memory that an instance had.
+    pub(crate) memory_bytes: AtomicU64,
 }
 
 /// A pipeline ready to run.
@@ -48,6 +52,12 @@ pub(crate) enum Normalized {
     Events(Vec<Event>),
     Skip(String),
     Refused(Refusal),
+}
+
+/// What stages gave, one result a raw record in order, and the fuel that they spent.
+pub(crate) struct Ran<T> {
+    pub(crate) results: Vec<T>,
+    pub(crate) fuel: u64,
 }
 
 /// An event as it will be committed.
@@ -98,6 +108,26 @@ impl From<Interrupted> for LedgerError {
 }
 
 impl Step {
+    /// Counts what a plugin did: never what it saw.
+    fn count<T>(&self, run: &Run<Verdict<T>>, started: Instant) {
+        let plugin = || self.plugin.clone();
+        let nanoseconds = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        metrics::counter!("cairnlog_plugin_calls_total", "plugin" => plugin()).increment(1);
+        metrics::counter!("cairnlog_plugin_records_total", "plugin" => plugin())
+            .increment(run.results.len() as u64);
+        metrics::counter!("cairnlog_plugin_nanoseconds_total", "plugin" => plugin()).increment(nanoseconds);
+        metrics::counter!("cairnlog_plugin_fuel_total", "plugin" => plugin()).increment(run.fuel);
+        self.memory_bytes.fetch_max(run.memory_bytes as u64, Ordering::Relaxed);
+        #[allow(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        metrics::gauge!("cairnlog_plugin_memory_bytes", "plugin" => plugin())
+            .set(self.memory_bytes.load(Ordering::Relaxed) as f64);
+        for fault in run.results.iter().filter_map(|verdict| verdict.as_ref().err()) {
+            let kind = fault.kind.slug();
+            metrics::counter!("cairnlog_plugin_faults_total", "plugin" => plugin(), "kind" => kind)
+                .increment(1);
+        }
+    }
+
     /// Applies the failure policy: the refusal again, or the whole request refused.
     fn refuse(&self, refusal: Refusal) -> Result<Refusal, LedgerError> {
         if self.rejects {
@@ -110,8 +140,10 @@ impl Step {
         Ok(refusal)
     }
 
-    fn normalize(&self, host: &Host, batch: &[RawRecord<'_>]) -> Result<Vec<Normalized>, LedgerError> {
+    fn normalize(&self, host: &Host, batch: &[RawRecord<'_>]) -> Result<Ran<Normalized>, LedgerError> {
+        let started = Instant::now();
         let run = host.normalize(&self.stage, batch)?;
+        self.count(&run, started);
         let fates = run.results.into_iter().map(|verdict| {
             let refusal = match verdict {
                 Ok(Outcome::Events(events)) => return Ok(Normalized::Events(events)),
@@ -121,7 +153,7 @@ impl Step {
             };
             self.refuse(refusal).map(Normalized::Refused)
         });
-        fates.collect()
+        Ok(Ran { results: fates.collect::<Result<_, _>>()?, fuel: run.fuel })
     }
 }
 
@@ -134,19 +166,20 @@ impl Pipeline {
         &self,
         host: &Host,
         batch: &[RawRecord<'_>],
-    ) -> Result<Vec<Normalized>, LedgerError> {
-        let mut results = self.normalizer.normalize(host, batch)?;
-        let Some(fallback) = &self.fallback else { return Ok(results) };
+    ) -> Result<Ran<Normalized>, LedgerError> {
+        let Ran { mut results, mut fuel } = self.normalizer.normalize(host, batch)?;
+        let Some(fallback) = &self.fallback else { return Ok(Ran { results, fuel }) };
         let failed = |result: &Normalized| matches!(result, Normalized::Refused(_));
         let again: Vec<RawRecord<'_>> =
             batch.iter().zip(&results).filter(|(_, result)| failed(result)).map(|(raw, _)| *raw).collect();
         if !again.is_empty() {
             let second = fallback.normalize(host, &again)?;
-            for (slot, result) in results.iter_mut().filter(|result| failed(result)).zip(second) {
+            for (slot, result) in results.iter_mut().filter(|result| failed(result)).zip(second.results) {
                 *slot = result;
             }
+            fuel = fuel.saturating_add(second.fuel);
         }
-        Ok(results)
+        Ok(Ran { results, fuel })
     }
 
     /// The later stages, over the events of several raw records: one result a raw record, in order.
@@ -157,13 +190,14 @@ impl Pipeline {
         &self,
         rules: &Rules<'_>,
         records: Vec<Vec<Event>>,
-    ) -> Result<Vec<Result<Vec<Decided>, Refusal>>, LedgerError> {
+    ) -> Result<Ran<Result<Vec<Decided>, Refusal>>, LedgerError> {
         let mut chunk = Chunk::new(records);
         for redactor in &self.redactors {
             timing::Stage::Redact.timed(|| chunk.redact(redactor, rules))?;
         }
         timing::Stage::Retention.timed(|| chunk.decide(&self.retention, rules))?;
-        Ok(chunk.into_results())
+        let fuel = chunk.fuel;
+        Ok(Ran { results: chunk.into_results(), fuel })
     }
 }
 
@@ -183,6 +217,7 @@ struct Working {
 struct Chunk {
     events: Vec<Working>,
     refused: Vec<Option<Refusal>>,
+    fuel: u64,
 }
 
 impl Chunk {
@@ -199,7 +234,7 @@ impl Chunk {
                 closes: None,
             })
         });
-        Self { events: owned.collect(), refused }
+        Self { events: owned.collect(), refused, fuel: 0 }
     }
 
     /// The events of raw records that have not failed, by their place in `events`.
@@ -217,7 +252,10 @@ impl Chunk {
         if alive.is_empty() {
             return Ok(());
         }
+        let started = Instant::now();
         let run = rules.host.redact(&step.stage, &self.shown(&alive))?;
+        step.count(&run, started);
+        self.fuel = self.fuel.saturating_add(run.fuel);
         for (at, verdict) in alive.into_iter().zip(run.results) {
             let event = &mut self.events[at];
             let applied = verdict.map_err(Refusal::from).and_then(|redactions| {
@@ -246,7 +284,10 @@ impl Chunk {
         if alive.is_empty() {
             return Ok(());
         }
+        let started = Instant::now();
         let run = rules.host.decide(&step.stage, &self.shown(&alive))?;
+        step.count(&run, started);
+        self.fuel = self.fuel.saturating_add(run.fuel);
         for (at, verdict) in alive.into_iter().zip(run.results) {
             let event = &mut self.events[at];
             let chosen = verdict.map_err(Refusal::from).and_then(|decision| {

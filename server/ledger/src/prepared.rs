@@ -32,6 +32,7 @@ pub struct Prepared {
     stretches: Vec<(u64, Vec<u8>)>,
     expiry: Vec<(u32, Vec<u8>)>,
     further: Vec<Further>,
+    expected_first: Option<u64>,
     row_bytes: usize,
     /// Of the pages that wrap the entries' keys; given up when the rows are on their way.
     _leases: Vec<Lease>,
@@ -83,6 +84,7 @@ impl Prepared {
             stretches,
             expiry,
             further,
+            expected_first: None,
             row_bytes: 0,
             _leases: leases,
         };
@@ -96,6 +98,12 @@ impl Prepared {
         self.row_bytes += bytes;
         self.further.push(Box::new(write));
         self
+    }
+
+    /// Says that one of its entries names another by this first index.
+    #[must_use]
+    pub(crate) fn expecting(self, first: u64) -> Self {
+        Self { expected_first: Some(first), ..self }
     }
 
     /// How many entries there are.
@@ -160,6 +168,10 @@ impl Submission for Prepared {
         for write in self.further {
             write(first_index, batch);
         }
+    }
+
+    fn expected_first(&self) -> Option<u64> {
+        self.expected_first
     }
 
     fn row_bytes(&self) -> usize {

@@ -10,8 +10,8 @@ use cairnlog_verify::Hash;
 use cairnlog_verify::entry::{self, Body, Digest};
 use cairnlog_verify::event::{Attribute, Event};
 use cairnlog_verify::field::{self, Commitment, FieldTree, RecordKey};
-use cairnlog_verify::tree;
 use cairnlog_verify::value::Value;
+use cairnlog_verify::{raw, tree};
 
 use crate::class::{Chosen, Class, Retention, Trigger};
 use crate::error::LedgerError;
@@ -20,7 +20,7 @@ use crate::log::Log;
 use crate::payload::{Payload, RedactionNote};
 use crate::task::off_thread;
 use crate::worker::RECEIVED;
-use crate::wrap::{Page, page_of};
+use crate::wrap::{Page, Quarantined, open_quarantined, page_of};
 
 /// An entry opened: what it says.
 ///
@@ -266,6 +266,25 @@ impl Opening<'_> {
         rows.checked(leaf_hash, payload, commitment)
     }
 
+    /// The same for a quarantine entry, with its raw record, which is checked against the entry's commitment to it.
+    pub(crate) fn open_quarantined(
+        &mut self,
+        rows: &Rows,
+        row: &[u8],
+    ) -> Result<(Opened, Quarantined), LedgerError> {
+        let opened = self.open(rows)?;
+        let (leaf_hash, key, _) = self.opener.unseal(rows, &mut self.pages)?;
+        let index = rows.index;
+        let kept = open_quarantined(&key, &self.opener.origin, &leaf_hash, row)
+            .map_err(|error| damaged(index, error))?;
+        match &opened.entry.body {
+            Body::Quarantine { raw, .. } if *raw == raw::commit(&kept.salt, &kept.input) => {
+                Ok((opened, kept))
+            }
+            _ => Err(damaged(index, "its raw record is not what the entry commits to")),
+        }
+    }
+
     /// The same, with its field tree: for who points at leaves.
     pub(crate) fn open_with_tree(&mut self, rows: &Rows) -> Result<(Opened, FieldTree), LedgerError> {
         let (leaf_hash, key, payload) = self.opener.unseal(rows, &mut self.pages)?;
@@ -344,20 +363,30 @@ fn nested(attributes: Vec<Attribute>) -> serde_json::Value {
 }
 
 fn kept(payload: &Payload, received_ms: u64, closed_ms: Option<u64>) -> Option<Kept> {
-    let Retention { chosen, class } = retention_of(payload)?;
-    let (name, rule) = match chosen {
-        Some(Chosen { class, rule }) => (class, rule),
-        // A quarantined raw record is of no class that compliance set.
-        None => ("quarantine".to_owned(), "quarantine_days".to_owned()),
-    };
-    Some(Kept {
-        class: name,
-        rule,
-        minimum_until_ms: class.minimum_until_ms(received_ms, closed_ms),
-        maximum_until_ms: class.maximum_until_ms(received_ms, closed_ms),
-        trigger: class.trigger.as_str().to_owned(),
-        basis: class.basis,
-    })
+    Some(Kept::of(retention_of(payload)?, received_ms, closed_ms))
+}
+
+impl Kept {
+    /// What was decided for a record received then, and closed at that time if it was.
+    pub(crate) fn of(
+        Retention { chosen, class }: Retention,
+        received_ms: u64,
+        closed_ms: Option<u64>,
+    ) -> Self {
+        let (name, rule) = match chosen {
+            Some(Chosen { class, rule }) => (class, rule),
+            // A quarantined raw record is of no class that compliance set.
+            None => ("quarantine".to_owned(), "quarantine_days".to_owned()),
+        };
+        Self {
+            class: name,
+            rule,
+            minimum_until_ms: class.minimum_until_ms(received_ms, closed_ms),
+            maximum_until_ms: class.maximum_until_ms(received_ms, closed_ms),
+            trigger: class.trigger.as_str().to_owned(),
+            basis: class.basis,
+        }
+    }
 }
 
 /// What was decided for a record, if anything was.

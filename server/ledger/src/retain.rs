@@ -9,10 +9,11 @@
 //! Holds, minimums and the rows themselves are read inside the turn in which the commit is made: nobody sets a hold
 //! between the look and the deed.
 //!
-//! Lowest first: [`erased`] says what was erased, [`held`] what is held; [`rows`] makes the changes of rows, [`erase`] the
-//! commit; [`sweep`] and [`request`] decide what it is asked for; [`due`] counts.
+//! Lowest first: [`erased`] says what was erased, [`held`] what is held; [`archive`] seals what is swept for who may keep it;
+//! [`rows`] makes the changes of rows, [`erase`] the commit; [`sweep`] and [`request`] decide what it is asked for; [`due`] counts.
 
 pub(crate) mod approval;
+pub(crate) mod archive;
 pub(crate) mod closing;
 pub(crate) mod destroy;
 pub(crate) mod due;

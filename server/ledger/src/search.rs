@@ -44,6 +44,8 @@ pub struct Search {
     pub resource: Option<String>,
     /// `src_endpoint.ip`.
     pub ip: Option<String>,
+    /// Whom else it names, in a field that no other filter looks at.
+    pub person: Option<String>,
     /// Event time from here on, in milliseconds since the Unix epoch.
     pub from_ms: Option<i64>,
     /// Event time before this.
@@ -101,6 +103,7 @@ impl Search {
             (Field::Status, &self.status),
             (Field::Resource, &self.resource),
             (Field::Ip, &self.ip),
+            (Field::Person, &self.person),
         ];
         all.into_iter().filter_map(|(field, value)| Some((field, value.as_deref()?)))
     }

@@ -1,5 +1,7 @@
 //! Sources as integrators name them, and as they are once their plugins are found.
 
+use std::sync::atomic::AtomicU64;
+
 use cairnlog_host::{Host, Kind, Stage as Configured};
 use cairnlog_verify::entry::Digest;
 use serde::{Deserialize, Serialize};
@@ -81,6 +83,26 @@ impl SourceSpec {
         };
         manifest.to_jcs()?;
         Ok(manifest)
+    }
+}
+
+impl From<Manifest> for SourceSpec {
+    fn from(Manifest { normalizer, redactors, retention, .. }: Manifest) -> Self {
+        let redactors = redactors.into_iter().map(StageSpec::from).collect();
+        Self { normalizer: normalizer.into(), redactors, retention: retention.into() }
+    }
+}
+
+impl From<Stage> for StageSpec {
+    fn from(Stage { plugin, config, on_error }: Stage) -> Self {
+        let on_error = match on_error {
+            OnError::Quarantine => Policy::Quarantine,
+            OnError::Reject => Policy::Reject,
+            OnError::Fallback(Fallback { plugin, config }) => {
+                Policy::Fallback { plugin: plugin.to_string(), config }
+            }
+        };
+        Self { plugin: plugin.to_string(), config, on_error }
     }
 }
 
@@ -178,7 +200,7 @@ fn step_of(
     let stage: Configured = host
         .configure(&found.plugin, &config)?
         .map_err(|refused| LedgerError::BadRequest(format!("{plugin} refuses its config: {refused}")))?;
-    Ok(Step { stage, plugin, rejects })
+    Ok(Step { stage, plugin, rejects, memory_bytes: AtomicU64::new(0) })
 }
 
 /// The config as the plugin is given it: RFC 8785, the empty object where there is none.

@@ -314,12 +314,12 @@ impl MonthTokens<'_> {
         let mut terms = tokens.terms(source, &draft.attributes);
         let chosen = draft.retention.as_ref().and_then(|retention| retention.chosen.as_ref());
         let class = chosen.map_or(NO_CLASS, |chosen| &chosen.class);
-        // Their fields come behind those of the event, so the terms still ascend.
         terms.push(tokens.term(Field::Retention, class));
         if let (Some(subject), Trigger::Closed) = (&draft.subject, draft.trigger()) {
             let matter = Matter { class: class.to_owned(), subject: subject.clone() };
             terms.push(tokens.term(Field::Subject, &matter.name()));
         }
+        terms.sort_unstable();
         Ok(terms)
     }
 

@@ -23,8 +23,10 @@ const PIPELINE_ENTRY: u8 = 1;
 const ENTITY: u8 = 2;
 /// `sources`: see [`tally_key`].
 const TALLY: u8 = 3;
+/// `sources`: see [`change_key`].
+const CHANGE: u8 = 4;
 /// `sources`: the last byte that stands before what is not a source's name.
-const NO_NAME: u8 = TALLY;
+const NO_NAME: u8 = CHANGE;
 /// `erasures`: what was erased.
 const ERASED: u8 = 0;
 /// `erasures`: a page that is to be destroyed.
@@ -214,6 +216,18 @@ pub fn tallies_prefix(log: u32) -> Vec<u8> {
     key(log, &[&[TALLY]])
 }
 
+/// `sources`: log u32, 4 u8, id u64. What is to change once a second person approves it.
+#[must_use]
+pub fn change_key(log: u32, id: u64) -> Vec<u8> {
+    key(log, &[&[CHANGE], &id.to_be_bytes()])
+}
+
+/// `sources`: the prefix of all changes that wait for approval, to scan.
+#[must_use]
+pub fn changes_prefix(log: u32) -> Vec<u8> {
+    key(log, &[&[CHANGE]])
+}
+
 /// `sources`: where the rows of sources begin.
 #[must_use]
 pub fn sources_start(log: u32) -> Vec<u8> {
@@ -274,7 +288,7 @@ pub fn closings_prefix(log: u32) -> Vec<u8> {
     key(log, &[&[CLOSING]])
 }
 
-/// Whether a key of `sources` is that of a source, not of an entry of a plugin or pipeline, of an entity or a tally.
+/// Whether a key of `sources` is that of a source, not of an entry of a plugin or pipeline, an entity, a tally or a change.
 #[must_use]
 pub fn is_source_key(key: &[u8]) -> bool {
     split_log(key).is_some_and(|(_, rest)| rest.first().is_some_and(|first| *first > NO_NAME))
@@ -362,6 +376,13 @@ pub fn parse_pending_key(key: &[u8]) -> Option<u64> {
 pub fn parse_closing_key(key: &[u8]) -> Option<u64> {
     let (_, rest) = split_log(key)?;
     u64_exact(rest.strip_prefix(&[CLOSING])?)
+}
+
+/// The id of a row of `sources` of a change that waits for approval.
+#[must_use]
+pub fn parse_change_key(key: &[u8]) -> Option<u64> {
+    let (_, rest) = split_log(key)?;
+    u64_exact(rest.strip_prefix(&[CHANGE])?)
 }
 
 /// The entity of a row of `sources`.
@@ -478,6 +499,7 @@ mod tests {
             (pipeline_entry_key(1, &[0x64; 32]), &format!("0000000101{}", "64".repeat(32))),
             (entity_key(1, "NAME"), "00000001024e414d45"),
             (tally_key(1, 498_729, "aws"), "000000010300079c29617773"),
+            (change_key(1, 0x1122), "00000001040000000000001122"),
             (hold_key(1, 9), "000000010000000000000009"),
             (erased_key(1, 9), "00000001000000000000000009"),
             (page_to_destroy_key(1, 9), "000000010100000009"),

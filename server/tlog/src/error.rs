@@ -188,6 +188,11 @@ pub enum AppendError {
     /// It contradicts itself. Nothing was appended.
     #[error("the submission can't be appended: {0}")]
     Invalid(&'static str),
+    /// The tree has this size, and so not the one that the submission expects. Nothing was appended; make it anew.
+    #[error(
+        "the tree has grown to {0} entries, the submission names an entry by another index; nothing was appended"
+    )]
+    Moved(u64),
     /// The commit failed cleanly. Nothing was appended; try again.
     #[error("the store did not take the batch, nothing was appended; try again ({0})")]
     Unavailable(String),

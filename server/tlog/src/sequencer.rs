@@ -32,7 +32,11 @@ pub(crate) struct Job {
 impl Job {
     /// Whether it is a group of its own.
     fn is_alone(&self) -> bool {
-        self.signers.is_some() || self.submission.is_none()
+        self.signers.is_some() || self.expected_first().is_some() || self.submission.is_none()
+    }
+
+    fn expected_first(&self) -> Option<u64> {
+        self.submission.as_ref().and_then(|submission| submission.expected_first())
     }
 }
 
@@ -125,6 +129,12 @@ impl Sequencer {
             for job in group {
                 let _ = job.waiter.answer.send(Ok(Appended { first_index: size, tree_size: size }));
             }
+            return Ok(());
+        }
+        // Who expects a place is alone in its group.
+        let size = self.durable.checkpoint.size;
+        if group.iter().filter_map(Job::expected_first).any(|first| first != size) {
+            answer_all(group.into_iter().map(|job| job.waiter).collect(), &AppendError::Moved(size));
             return Ok(());
         }
         // A change of keys is alone in its group.

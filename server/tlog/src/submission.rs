@@ -26,6 +26,12 @@ pub trait Submission: Send + 'static {
     /// alone, do no I/O, and be quick: the log's other callers wait for it. A panic here stops the log.
     fn rows(self: Box<Self>, first_index: u64, batch: &mut Batch);
 
+    /// The index that its first entry must get, where an entry names another one of the submission. If the tree has grown
+    /// by then, [`AppendError::Moved`] is the answer and nothing is written.
+    fn expected_first(&self) -> Option<u64> {
+        None
+    }
+
     /// An upper estimate of the bytes, keys included, that [`Submission::rows`] will add.
     fn row_bytes(&self) -> usize;
 }

@@ -137,7 +137,17 @@ fn an_erasure_waits_for_a_second_token_where_the_server_says_so() {
     server.set_env(vec![("CAIRNLOG_TWO_PERSON".to_owned(), "true".into())]);
     server.restart();
     let site = Site::portal_of(server);
-    set_default(&site, "0", None);
+    let made = site.run(&["token", "create", "other", "--role", "compliance"]).json();
+    let other = [("CAIRNLOG_SERVER", site.server.url()), ("CAIRNLOG_TOKEN", made["token"].as_str().unwrap())];
+    let class = ["class", "set", "default", "--trigger", "received", "--minimum-days", "0", "--basis", "b"];
+    site.run(&class).refused(2, "change approve");
+    let waiting = site.run(&["change", "list"]).json();
+    let change = waiting[0]["id"].as_str().unwrap();
+    assert_eq!((&waiting[0]["class"]["minimum_days"], waiting[0].get("source")), (&json!(0), None));
+    site.run(&["change", "approve", change]).refused(1, "conflict");
+    let approve = ["change", "approve", change, "--log", "hr", "--output", "json"];
+    assert_eq!(run(&other, &approve).code, Some(0));
+    assert_eq!(site.run(&["change", "list"]).json(), json!([]));
     let first = site.ingest(3)["first_index"].as_u64().unwrap();
     let index = first.to_string();
     let noted = site.run(&["erase", &index, "--reason", "asked"]);
@@ -149,8 +159,6 @@ fn an_erasure_waits_for_a_second_token_where_the_server_says_so() {
         (&json!(id), &json!(first), &json!("asked"))
     );
     site.run(&["erase", "approve", &id]).refused(1, "conflict");
-    let made = site.run(&["token", "create", "other", "--role", "compliance"]).json();
-    let other = [("CAIRNLOG_SERVER", site.server.url()), ("CAIRNLOG_TOKEN", made["token"].as_str().unwrap())];
     let approved = run(&other, &["erase", "approve", &id, "--log", "hr", "--output", "json"]).json();
     assert_eq!((&approved["id"], &approved["erased"]), (&json!(id), &json!(1)));
     assert_eq!(site.run(&["show", &index]).code, Some(1));

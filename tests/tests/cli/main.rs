@@ -6,6 +6,8 @@ mod files;
 mod fsck;
 mod keeping;
 mod monitor;
+mod plugins;
+mod quarantine;
 mod site;
 mod trust;
 

@@ -23,6 +23,7 @@ pub(crate) enum Body {
     Entries,
     Hold,
     Erasure,
+    Reason,
 }
 
 pub(crate) struct Route {
@@ -42,7 +43,7 @@ impl Route {
 
     /// Whether it is about something that is not there.
     pub(crate) fn misses(&self) -> bool {
-        self.method == Method::DELETE || self.path.ends_with("/approve")
+        self.method == Method::DELETE || self.path.ends_with("/approve") || self.path.ends_with("/discard")
     }
 }
 
@@ -51,7 +52,7 @@ const fn route(method: Method, path: &'static str, role: Option<Role>, body: Bod
 }
 
 /// All of them.
-pub(crate) static ROUTES: [Route; 49] = [
+pub(crate) static ROUTES: [Route; 57] = [
     route(Method::GET, "/healthz", None, Body::None),
     route(Method::GET, "/readyz", None, Body::None),
     route(Method::GET, "/metrics", Some(Role::Admin), Body::None),
@@ -105,6 +106,19 @@ pub(crate) static ROUTES: [Route; 49] = [
     route(Method::POST, "/api/v1/logs/{log}/erasures", Some(Role::Compliance), Body::Erasure),
     route(Method::GET, "/api/v1/logs/{log}/erasures", Some(Role::Compliance), Body::None),
     route(Method::POST, "/api/v1/logs/{log}/erasures/{id}/approve", Some(Role::Compliance), Body::None),
+    route(Method::DELETE, "/api/v1/logs/{log}/erasures/{id}", Some(Role::Compliance), Body::None),
+    route(Method::GET, "/api/v1/logs/{log}/changes", Some(Role::Compliance), Body::None),
+    route(Method::POST, "/api/v1/logs/{log}/changes/{id}/approve", Some(Role::Compliance), Body::None),
+    route(Method::DELETE, "/api/v1/logs/{log}/changes/{id}", Some(Role::Compliance), Body::None),
+    route(Method::POST, "/api/v1/logs/{log}/sources/{source}/dry-run", Some(Role::Integrator), Body::Lines),
+    route(Method::GET, "/api/v1/logs/{log}/quarantine", Some(Role::Integrator), Body::None),
+    route(Method::POST, "/api/v1/logs/{log}/quarantine/retry", Some(Role::Integrator), Body::None),
+    route(
+        Method::POST,
+        "/api/v1/logs/{log}/quarantine/{index}/discard",
+        Some(Role::Integrator),
+        Body::Reason,
+    ),
     // Axum answers HEAD wherever it answers GET; the description need not repeat it.
     route(Method::HEAD, "/healthz", None, Body::None),
 ];
@@ -182,6 +196,7 @@ impl Site {
                 request.json(&json!({"matter": "test", "reason": "test", "query": {"actor": salt}}))
             }
             Body::Erasure => request.json(&json!({"subject": "nobody", "reason": "test"})),
+            Body::Reason => request.json(&json!({"reason": "test"})),
             Body::Query => request.json(&json!({})),
             Body::Disclosure => request.json(&json!({"fields": ["$received"]})),
             Body::Entry => request.body("an entry"),

@@ -72,6 +72,7 @@ async fn furnish(world: &World) {
         trigger: Trigger::Received,
         minimum_days: 0,
         maximum_days,
+        zone: None,
         basis: "a rule".to_owned(),
     };
     log.put_class("default", &class(Some(0))).await.expect("a class");

@@ -241,6 +241,7 @@ async fn send_erasable(log: &Log) {
         trigger: Trigger::Received,
         minimum_days: 0,
         maximum_days: Some(365),
+        zone: None,
         basis: "a test".to_owned(),
     };
     log.put_class("default", &class).await.unwrap();

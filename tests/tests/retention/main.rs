@@ -1,6 +1,7 @@
 //! Retention, sweeps, legal holds and erasures, as a compliance officer, an auditor and a stranger meet them.
 #![allow(clippy::unwrap_used)]
 
+mod changes;
 mod copies;
 mod refusals;
 mod requests;
@@ -21,7 +22,13 @@ use serde_json::{Value, json};
 
 /// A class whose records nothing protects, due after so many days; never if none.
 fn class(maximum_days: Option<u32>) -> ClassSettings {
-    ClassSettings { trigger: Trigger::Received, minimum_days: 0, maximum_days, basis: "a rule".to_owned() }
+    ClassSettings {
+        trigger: Trigger::Received,
+        minimum_days: 0,
+        maximum_days,
+        zone: None,
+        basis: "a rule".to_owned(),
+    }
 }
 
 /// A server with the log `hr`, and so many lines of its source `portal`, kept by that class; the first one's index.

@@ -123,10 +123,12 @@ async fn what_a_minimum_protects_is_refused_until_it_ends() {
 
 #[tokio::test]
 async fn who_asks_for_an_erasure_does_not_approve_it_where_two_persons_are_needed() {
-    let mut server = Server::idle();
+    let mut server = Server::start();
+    let (_, first) = portal_of(&server, &class(None), 20).await;
     server.set_env(vec![("CAIRNLOG_TWO_PERSON".to_owned(), OsString::from("true"))]);
+    server.kill();
     server.restart();
-    let (log, first) = portal_of(&server, &class(None), 20).await;
+    let log = server.client().log("hr").unwrap();
     let (one, other) =
         (token(&server, "one", Role::Compliance).await, token(&server, "other", Role::Compliance).await);
     let asking = log_of(&server, &one);
@@ -167,12 +169,13 @@ async fn who_asks_for_an_erasure_does_not_approve_it_where_two_persons_are_neede
 
 #[tokio::test]
 async fn what_is_refused_when_it_is_approved_still_waits() {
-    let mut server = Server::idle();
-    server.set_env(vec![("CAIRNLOG_TWO_PERSON".to_owned(), OsString::from("true"))]);
-    server.restart();
+    let mut server = Server::start();
     let (_, first) = portal_of(&server, &class(None), 20).await;
     let (one, other) =
         (token(&server, "one", Role::Compliance).await, token(&server, "other", Role::Compliance).await);
+    server.set_env(vec![("CAIRNLOG_TWO_PERSON".to_owned(), OsString::from("true"))]);
+    server.kill();
+    server.restart();
     let (asking, approving) = (log_of(&server, &one), log_of(&server, &other));
     let Erasing::Pending(id) = asking.erase(&ErasureTarget::Index(first), "asked").await.unwrap() else {
         panic!("nobody approved it");

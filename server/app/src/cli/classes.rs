@@ -26,6 +26,9 @@ pub(super) enum Command {
         /// Days after which a record is due for erasure; never by age if left out.
         #[arg(long, value_name = "DAYS")]
         maximum_days: Option<u32>,
+        /// Where the year ends, for the trigger end-of-year, such as Europe/Berlin; UTC if left out.
+        #[arg(long, value_name = "ZONE")]
+        zone: Option<String>,
         /// The law or rule behind the figures.
         #[arg(long, value_name = "TEXT")]
         basis: String,
@@ -61,13 +64,13 @@ pub(crate) fn trigger_name(trigger: Trigger) -> &'static str {
 
 pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
-        Command::Set { name, trigger, minimum_days, maximum_days, basis, connection } => {
+        Command::Set { name, trigger, minimum_days, maximum_days, zone, basis, connection } => {
             let trigger = match trigger {
                 TriggerName::Received => Trigger::Received,
                 TriggerName::EndOfYear => Trigger::EndOfYear,
                 TriggerName::Closed => Trigger::Closed,
             };
-            let settings = ClassSettings { trigger, minimum_days, maximum_days, basis };
+            let settings = ClassSettings { trigger, minimum_days, maximum_days, zone, basis };
             let class = connection.log().await?.put_class(&name, &settings).await?;
             connection.output().one(&mut std::io::stdout(), &class)?;
         }
@@ -104,6 +107,9 @@ impl Shown for RetentionClass {
         });
         if let Some(days) = settings.maximum_days {
             class["maximum_days"] = days.into();
+        }
+        if let Some(zone) = &settings.zone {
+            class["zone"] = zone.clone().into();
         }
         class
     }

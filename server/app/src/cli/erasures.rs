@@ -1,4 +1,4 @@
-//! `erase`, `erase list`, `erase approve` (role compliance).
+//! `erase`, `erase list`, `erase approve`, `erase withdraw` (role compliance).
 
 use cairnlog_client::{Erasing, Erasure, ErasureTarget, PendingErasure, RefusedErasure};
 use clap::Subcommand;
@@ -52,6 +52,14 @@ enum Command {
         #[command(flatten)]
         connection: LogConnection,
     },
+    /// Take back what waits for approval.
+    #[command(after_help = "Example:\n  cairnlog erase withdraw 00112233445566aa")]
+    Withdraw {
+        /// The erasure's id.
+        id: String,
+        #[command(flatten)]
+        connection: LogConnection,
+    },
 }
 
 pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
@@ -65,6 +73,11 @@ pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
         Some(Command::Approve { id, connection }) => {
             let erasure = connection.log().await?.approve_erasure(&id).await?;
             done(&erasure, connection.output())
+        }
+        Some(Command::Withdraw { id, connection }) => {
+            connection.log().await?.withdraw_erasure(&id).await?;
+            eprintln!("The erasure {id} is withdrawn.");
+            Ok(Exit::Good)
         }
         None => {
             let target = match (args.index, args.subject) {

@@ -105,12 +105,15 @@ impl From<Error> for Failure {
         let exit = match &error {
             Error::Problem(problem) if problem.status < 500 && problem.status != 429 => Exit::Refused,
             Error::Verification(_) => Exit::Refused,
-            Error::Missing { .. } => Exit::Incomplete,
+            Error::Missing { .. } | Error::Waits { .. } => Exit::Incomplete,
             Error::Input(_) => Exit::Usage,
             _ => Exit::CannotTell,
         };
         let hint = match (&error, error.status()) {
             (_, Some(401)) => Some("give a token with --token or CAIRNLOG_TOKEN"),
+            (Error::Waits { .. }, _) => {
+                Some("another token of the role compliance does so with `cairnlog change approve ID`")
+            }
             (Error::Transport { kind: TransportKind::Connect, .. }, _) => Some(
                 "the address is the one given, or of --server or CAIRNLOG_SERVER; `cairnlog serve` starts a server",
             ),

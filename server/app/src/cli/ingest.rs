@@ -50,7 +50,7 @@ pub(super) struct Args {
 
 /// What a file holds.
 #[derive(Clone, Copy, ValueEnum)]
-enum ContentTypeName {
+pub(super) enum ContentTypeName {
     /// One JSON record a line.
     #[value(alias = "application/x-ndjson")]
     Ndjson,

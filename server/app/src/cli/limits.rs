@@ -23,6 +23,9 @@ pub(super) const SEARCH_RECORDS_DEFAULT: u32 = 100;
 /// See [`SEARCH_RECORDS_DEFAULT`].
 pub(super) const SEARCH_PAGE_MAX: u32 = crate::limits::PAGE_ROWS_MAX;
 
+/// Bytes of one file of an archive: what a server puts there, and one more record.
+pub(super) const ARCHIVE_BYTES_MAX: u64 = 128 << 20;
+
 /// How often a tail connects without any entry before it gives up, and the seconds in between.
 pub(super) const TAIL_TRIES_MAX: u32 = 5;
 /// See [`TAIL_TRIES_MAX`].

@@ -2,8 +2,10 @@
 //!
 //! Only `serve`, `demo`, `fsck`, `backup`, `restore` and `key rotate` open a data directory; every other command is a client over HTTP, or reads files.
 
+mod archives;
 mod backup;
 pub(crate) mod batch;
+mod changes;
 mod classes;
 mod connect;
 mod disclosures;
@@ -20,6 +22,7 @@ mod monitor;
 pub(crate) mod output;
 mod plugins;
 mod proofs;
+mod quarantine;
 pub(crate) mod records;
 mod retention;
 mod serve;
@@ -86,9 +89,15 @@ enum Command {
     /// Bind sources to pipelines and list them.
     #[command(subcommand)]
     Source(sources::Command),
+    /// List, try again and give up raw records that no pipeline could process.
+    #[command(subcommand)]
+    Quarantine(quarantine::Command),
     /// Set and list retention classes.
     #[command(subcommand)]
     Class(classes::Command),
+    /// List, approve and withdraw changes that wait for a second person.
+    #[command(subcommand)]
+    Change(changes::Command),
     /// Show what is kept, class by class, and what is due.
     Retention(retention::RetentionArgs),
     /// Erase what is due, or say what would be.
@@ -121,6 +130,9 @@ enum Command {
     Restore(backup::RestoreArgs),
     /// Follow a log and check each new tree head against the last.
     Monitor(monitor::Args),
+    /// Make keys for archives of what sweeps erase, and open archives.
+    #[command(subcommand)]
+    Archive(archives::Command),
     /// Be a C2SP witness for other logs.
     #[command(subcommand)]
     Witness(witness::Command),
@@ -170,7 +182,9 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Token(command) => tokens::run(command).await,
         Command::Plugin(command) => plugins::run(command).await,
         Command::Source(command) => sources::run(command).await,
+        Command::Quarantine(command) => quarantine::run(command).await,
         Command::Class(command) => classes::run(command).await,
+        Command::Change(command) => changes::run(command).await,
         Command::Retention(args) => retention::retention(args).await,
         Command::Sweep(args) => retention::sweep(args).await,
         Command::Hold(command) => holds::run(command).await,
@@ -186,6 +200,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Backup(args) => backup::run_backup(args).await,
         Command::Restore(args) => backup::run_restore(args).await,
         Command::Monitor(args) => monitor::run(args).await,
+        Command::Archive(command) => archives::run(command),
         Command::Witness(command) => witness::run(command).await,
         Command::Completions { shell } => {
             // clap_complete panics where it can't write.

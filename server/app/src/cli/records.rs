@@ -160,7 +160,8 @@ pub(crate) fn event_time(event: &Value) -> Option<String> {
     Some(jiff::Timestamp::from_millisecond(ms).ok()?.to_string())
 }
 
-fn retention_json(retention: &RecordRetention) -> Value {
+/// As the API shows it.
+pub(super) fn retention_json(retention: &RecordRetention) -> Value {
     let RecordRetention { class, rule, basis, trigger, minimum_until, maximum_until } = retention;
     json!({
         "class": class,
@@ -172,7 +173,8 @@ fn retention_json(retention: &RecordRetention) -> Value {
     })
 }
 
-fn redaction_json(redaction: &AppliedRedaction) -> Value {
+/// As the API shows it.
+pub(super) fn redaction_json(redaction: &AppliedRedaction) -> Value {
     let AppliedRedaction { path, action, entity, rule, plugin } = redaction;
     json!({"path": path, "action": action, "entity": entity, "rule": rule, "plugin": plugin})
 }

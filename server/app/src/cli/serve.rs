@@ -23,6 +23,7 @@ file is TOML:
   witness_policy = \"witnesses.policy\"
   kek_source = \"file\"                 # or environment (CAIRNLOG_KEK), or pkcs11: see docs/keys.md
   keyring_backup_days = 30              # how long copies of keyrings live: an erasure is complete a day after
+  archive_to = \"/mnt/archive\"         # what sweeps erase is sealed there before, to archive_key
   ingest_bytes_max = 16777216           # also ingest_records_max, record_bytes_max
   log = \"info\"                        # a level: error, warn, info, debug, trace
 

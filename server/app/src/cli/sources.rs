@@ -1,18 +1,24 @@
-//! `source set`, `source list` (role integrator).
+//! `source set`, `source list`, `source dry-run` (role integrator).
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use cairnlog_client::{Bound, Client, NormalizerErrorPolicy, OnError, Pipeline, Plugin, Source, Stage};
+use cairnlog_client::{
+    Bound, Client, NormalizerErrorPolicy, OnError, Pipeline, Plugin, Source, Stage, Trial,
+};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
+use super::batch::guess;
 use super::connect::{LogConnection, all};
 use super::exit::{Exit, Failure};
+use super::ingest::ContentTypeName;
 use super::limits::SMALL_FILE_BYTES_MAX;
 use super::output::Shown;
+use super::records::{redaction_json, retention_json};
+use crate::limits::INGEST_BYTES_MAX;
 
 const EXAMPLES: &str = "\
 A plugin is given as NAME, NAME@VERSION or sha256:HEX; NAME alone will do where one version of it is there.
@@ -41,6 +47,19 @@ pub(super) enum Command {
         /// What becomes of a raw record that a plugin can't process.
         #[arg(long, value_enum, default_value = "quarantine", value_name = "POLICY")]
         on_error: OnErrorName,
+        #[command(flatten)]
+        connection: LogConnection,
+    },
+    /// Say what a source's pipeline would make of raw records; nothing is logged.
+    #[command(after_help = "Example:\n  cairnlog source dry-run aws trail.ndjson")]
+    DryRun {
+        /// The source's name.
+        name: String,
+        /// The raw records.
+        file: PathBuf,
+        /// How the file is cut into raw records; by its name if left out.
+        #[arg(long, value_enum, value_name = "TYPE")]
+        content_type: Option<ContentTypeName>,
         #[command(flatten)]
         connection: LogConnection,
     },
@@ -102,6 +121,12 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
             };
             let bound = log.put_source(&name, &pipeline).await?;
             connection.output().one(&mut std::io::stdout(), &bound)?;
+        }
+        Command::DryRun { name, file, content_type, connection } => {
+            let body = read_bounded(&file, INGEST_BYTES_MAX as u64)?;
+            let content_type = content_type.map_or_else(|| guess(&file), Into::into);
+            let trials = connection.log().await?.dry_run(&name, content_type, body).await?;
+            connection.output().list(&mut std::io::stdout(), &trials)?;
         }
         Command::List { connection } => {
             let log = connection.log().await?;
@@ -190,6 +215,43 @@ impl Shown for Bound {
             "pipeline_index": self.pipeline_index,
             "new": self.new,
         })
+    }
+}
+
+impl Shown for Trial {
+    const COLUMNS: &'static [&'static str] =
+        &["outcome", "events", "redactions", "class", "fuel", "of", "reason"];
+
+    fn cells(&self) -> Vec<String> {
+        let redactions: usize = self.redactions.iter().map(Vec::len).sum();
+        let classes: Vec<_> = self.retention.iter().map(|retention| retention.class.clone()).collect();
+        vec![
+            self.outcome.clone(),
+            self.events.len().to_string(),
+            redactions.to_string(),
+            classes.join(" "),
+            self.fuel.to_string(),
+            self.fuel_max.to_string(),
+            self.reason.clone().unwrap_or_default(),
+        ]
+    }
+
+    fn json(&self) -> Value {
+        let redactions = self.redactions.iter();
+        let redactions: Vec<Vec<Value>> =
+            redactions.map(|redactions| redactions.iter().map(redaction_json).collect()).collect();
+        let mut trial = json!({
+            "outcome": self.outcome,
+            "events": self.events,
+            "redactions": redactions,
+            "retention": self.retention.iter().map(retention_json).collect::<Vec<_>>(),
+            "fuel": self.fuel,
+            "fuel_max": self.fuel_max,
+        });
+        if let Some(reason) = &self.reason {
+            trial["reason"] = reason.clone().into();
+        }
+        trial
     }
 }
 

@@ -97,6 +97,7 @@ async fn start(args: &Args, token: &Secret) -> Result<Server, ServerError> {
         ingest: IngestLimits::default(),
         two_person: false,
         keyring_backup_days: KEYRING_BACKUP_DAYS,
+        archive: None,
         backups: Places::default(),
         keks: KekSettings::default(),
     };

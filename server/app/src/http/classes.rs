@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use cairnlog_ledger::{Class, Trigger};
 use serde::{Deserialize, Serialize};
 
 use super::auth::Caller;
+use super::changes::ProposedView;
 use super::extract::{Json, Nothing, Query};
 use super::list::{Page, PageQuery};
 use super::problem::{Document, Problem};
@@ -62,7 +64,7 @@ impl From<ClassBody> for Class {
 }
 
 impl ClassView {
-    fn of(name: String, class: Class) -> Self {
+    pub(crate) fn of(name: String, class: Class) -> Self {
         let trigger = match class.trigger {
             Trigger::Received => TriggerName::Received,
             Trigger::EndOfYear => TriggerName::EndOfYear,
@@ -73,22 +75,29 @@ impl ClassView {
     }
 }
 
-/// Sets a class, for what comes after it.
+/// Sets a class, for what comes after it. Where two persons are needed, one that keeps less long than before waits for
+/// another one's approval.
 #[utoipa::path(put, path = "/api/v1/logs/{log}/retention/classes/{class}", tag = "retention", security(("token" = [])),
     params(("log" = String, Path), ("class" = String, Path)), request_body = ClassBody,
-    responses((status = 201, body = ClassView), (status = 200, description = "changed, or the same as before", body = ClassView), (status = "4XX", body = Document)))]
+    responses((status = 201, body = ClassView), (status = 200, description = "changed, or the same as before", body = ClassView),
+        (status = 202, description = "waits for another person's approval", body = ProposedView), (status = "4XX", body = Document)))]
 pub(crate) async fn put(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Path((log, name)): Path<(String, String)>,
     Query(Nothing {}): Query<Nothing>,
     Json(body): Json<ClassBody>,
-) -> Result<(StatusCode, axum::Json<ClassView>), Problem> {
+) -> Result<Response, Problem> {
     let log = app.records_for(&caller, Role::Compliance, &log)?;
     let class = Class::from(body);
+    if app.two_person
+        && let Some(id) = log.propose_class(&name, class.clone(), caller.who()).await?
+    {
+        return Ok(ProposedView::answer(id));
+    }
     let new = log.put_class(&name, class.clone(), &caller.id).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, axum::Json(ClassView::of(name, class))))
+    Ok((status, axum::Json(ClassView::of(name, class))).into_response())
 }
 
 /// Lists classes.

@@ -10,6 +10,7 @@ use cairnlog_verify::value::VALUE_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 
 use super::auth::Caller;
+use super::changes::ProposedView;
 use super::extract::{Json, Nothing, Query};
 use super::list::{Page, PageQuery};
 use super::problem::{Document, Problem};
@@ -72,14 +73,6 @@ pub(crate) struct PendingView {
     at: String,
 }
 
-/// What was noted.
-#[derive(Serialize, utoipa::ToSchema)]
-pub(crate) struct ProposedView {
-    id: String,
-    /// `pending`.
-    status: &'static str,
-}
-
 impl From<Requested> for ErasureView {
     fn from(requested: Requested) -> Self {
         let view = |Refused { index, why }| match why {
@@ -127,8 +120,7 @@ pub(crate) async fn create(
     let target = target(wanted.index, wanted.subject)?;
     if app.two_person {
         let id = log.propose_erasure(target, &wanted.reason, &caller.id).await?;
-        let view = ProposedView { id, status: "pending" };
-        return Ok((StatusCode::ACCEPTED, axum::Json(view)).into_response());
+        return Ok(ProposedView::answer(id));
     }
     let requested = log.erase_on_request(&target, &wanted.reason, &caller.id, None).await?;
     Ok(erased(&app, &log, requested))
@@ -174,6 +166,20 @@ pub(crate) async fn approve(
     let log = app.records_for(&caller, Role::Compliance, &log)?;
     let requested = log.approve_erasure(&id, &caller.id).await?;
     Ok(erased(&app, &log, requested))
+}
+
+/// Takes back what waits for approval.
+#[utoipa::path(delete, path = "/api/v1/logs/{log}/erasures/{id}", tag = "retention", security(("token" = [])),
+    params(("log" = String, Path), ("id" = String, Path)), responses((status = 204), (status = "4XX", body = Document)))]
+pub(crate) async fn withdraw(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path((log, id)): Path<(String, String)>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<StatusCode, Problem> {
+    let log = app.records_for(&caller, Role::Compliance, &log)?;
+    log.withdraw_erasure(&id, &caller.id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn erased(app: &App, log: &Log, requested: Requested) -> Response {

@@ -8,9 +8,11 @@ mod adds;
 pub(crate) mod auth;
 mod backups;
 mod body;
+mod changes;
 mod classes;
 pub(crate) mod cursor;
 mod disclosures;
+mod dry_run;
 mod erasures;
 mod events;
 #[cfg(test)]
@@ -24,11 +26,12 @@ mod ops;
 mod plugins;
 pub(crate) mod problem;
 mod proofs;
+mod quarantine;
 mod records;
 mod retention;
 mod served;
 mod sources;
-mod split;
+pub(crate) mod split;
 mod stream;
 mod tiles;
 mod time;
@@ -101,6 +104,10 @@ fn operated() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(plugins::wasm))
         .routes(routes!(sources::put, sources::get))
         .routes(routes!(sources::list))
+        .routes(routes!(dry_run::dry_run))
+        .routes(routes!(quarantine::list))
+        .routes(routes!(quarantine::retry))
+        .routes(routes!(quarantine::discard))
         .routes(routes!(classes::put, classes::get))
         .routes(routes!(classes::list))
         .routes(routes!(retention::due))
@@ -109,6 +116,10 @@ fn operated() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(holds::release))
         .routes(routes!(erasures::create, erasures::list))
         .routes(routes!(erasures::approve))
+        .routes(routes!(erasures::withdraw))
+        .routes(routes!(changes::list))
+        .routes(routes!(changes::approve))
+        .routes(routes!(changes::withdraw))
         .route_layer(axum::middleware::from_fn(to_its_end))
 }
 

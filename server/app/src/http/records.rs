@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use cairnlog_ledger::{LedgerError, Log, Order, Position, Record, Search};
+use cairnlog_ledger::payload::RedactionNote;
+use cairnlog_ledger::{Kept, LedgerError, Log, Order, Position, Record, Search};
 use cairnlog_verify::value::VALUE_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 
@@ -65,23 +66,24 @@ pub(crate) struct RetentionView {
     maximum_until: Option<String>,
 }
 
+impl From<RedactionNote> for RedactionView {
+    fn from(note: RedactionNote) -> Self {
+        let RedactionNote { path, action, entity, rule, plugin } = note;
+        Self { path, action: action.as_str().to_owned(), entity, rule, plugin }
+    }
+}
+
+impl From<Kept> for RetentionView {
+    fn from(kept: Kept) -> Self {
+        let Kept { class, rule, basis, trigger, minimum_until_ms, maximum_until_ms } = kept;
+        let (minimum_until, maximum_until) =
+            (minimum_until_ms.map(time::rfc3339), maximum_until_ms.map(time::rfc3339));
+        Self { class, rule, basis, trigger, minimum_until, maximum_until }
+    }
+}
+
 impl From<Record> for RecordView {
     fn from(record: Record) -> Self {
-        let redactions = record.redactions.into_iter().map(|note| RedactionView {
-            path: note.path,
-            action: note.action.as_str().to_owned(),
-            entity: note.entity,
-            rule: note.rule,
-            plugin: note.plugin,
-        });
-        let retention = record.retention.map(|kept| RetentionView {
-            class: kept.class,
-            rule: kept.rule,
-            basis: kept.basis,
-            trigger: kept.trigger,
-            minimum_until: kept.minimum_until_ms.map(time::rfc3339),
-            maximum_until: kept.maximum_until_ms.map(time::rfc3339),
-        });
         Self {
             index: record.index,
             leaf_hash: record.leaf_hash.to_string(),
@@ -89,8 +91,8 @@ impl From<Record> for RecordView {
             source: record.source,
             received: time::rfc3339(record.received_ms),
             event: record.event,
-            redactions: redactions.collect(),
-            retention,
+            redactions: record.redactions.into_iter().map(RedactionView::from).collect(),
+            retention: record.retention.map(RetentionView::from),
             pipeline: record.pipeline.map(|digest| digest.to_string()),
         }
     }
@@ -309,6 +311,7 @@ impl SearchBody {
                 Some(OrderName::Desc) | None => Order::Descending,
             },
             reidentify: reidentify && self.filters().any(is_open),
+            person: None,
         })
     }
 }
@@ -388,9 +391,22 @@ fn spans(indices: &[u64]) -> String {
 
 /// What a cursor is bound to: the log and all that is looked for. It is sealed over, never shown or logged.
 fn bound_to(log: &str, search: &Search) -> String {
-    let Search { source, actor, action, class, status, resource, ip, from_ms, to_ms, order, reidentify } =
-        search;
-    let filters = (source, actor, action, class, status, resource, ip, from_ms, to_ms, order, reidentify);
+    let Search {
+        source,
+        actor,
+        action,
+        class,
+        status,
+        resource,
+        ip,
+        person,
+        from_ms,
+        to_ms,
+        order,
+        reidentify,
+    } = search;
+    let filters =
+        (source, actor, action, class, status, resource, (ip, person), from_ms, to_ms, order, reidentify);
     format!("records {log} {filters:?}")
 }
 

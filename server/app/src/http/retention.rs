@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
+use cairnlog_ledger::limits::SWEEP_ASKED_MAX;
 use cairnlog_ledger::{ClassDue, Sweep, Swept};
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +82,8 @@ pub(crate) struct SweepView {
     erased: u64,
     held: u64,
     by_class: Vec<SweptView>,
+    /// Whether that was all; otherwise its time was over, and another sweep goes on.
+    complete: bool,
 }
 
 /// What became of a class's records.
@@ -97,7 +100,13 @@ impl From<Sweep> for SweepView {
     fn from(sweep: Sweep) -> Self {
         let Swept { due, erased, held } = sweep.total();
         let view = |(class, Swept { due, erased, held })| SweptView { class, due, erased, held };
-        Self { due, erased, held, by_class: sweep.by_class.into_iter().map(view).collect() }
+        Self {
+            due,
+            erased,
+            held,
+            by_class: sweep.by_class.into_iter().map(view).collect(),
+            complete: sweep.is_complete,
+        }
     }
 }
 
@@ -119,7 +128,11 @@ pub(crate) async fn sweep(
         Some(at) => Some(u64::try_from(time::parse_ms("at", at)?).unwrap_or_default()),
         None => None,
     };
-    let swept = if wanted.dry_run { log.sweep_dry(at_ms).await? } else { log.sweep(&caller.id).await? };
+    let swept = if wanted.dry_run {
+        log.sweep_dry(at_ms, SWEEP_ASKED_MAX).await?
+    } else {
+        log.sweep(&caller.id, SWEEP_ASKED_MAX).await?
+    };
     if !wanted.dry_run {
         app.sweeper.wake();
     }

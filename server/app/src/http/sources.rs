@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use cairnlog_ledger::manifest::{self, Fallback, OnError};
 use cairnlog_ledger::{Policy, SourceInfo, SourceSpec, StageSpec};
 use serde::{Deserialize, Serialize};
 
 use super::auth::Caller;
+use super::changes::ProposedView;
 use super::extract::{Json, Nothing, Query};
 use super::list::{Page, PageQuery};
 use super::problem::{Document, Problem};
@@ -94,6 +96,13 @@ impl From<Stage> for StageSpec {
     }
 }
 
+impl From<Pipeline> for SourceSpec {
+    fn from(Pipeline { normalizer, redactors, retention }: Pipeline) -> Self {
+        let redactors = redactors.into_iter().map(StageSpec::from).collect();
+        Self { normalizer: normalizer.into(), redactors, retention: retention.into() }
+    }
+}
+
 impl From<&manifest::Stage> for Stage {
     fn from(manifest::Stage { plugin, config, on_error }: &manifest::Stage) -> Self {
         let on_error = match on_error {
@@ -120,28 +129,31 @@ impl From<&SourceInfo> for SourceView {
     }
 }
 
-/// Binds a source to a pipeline, from its next batch on. Role `integrator`.
+/// Binds a source to a pipeline, from its next batch on. Role `integrator`. Where two persons are needed, a pipeline that
+/// takes more away waits for one of the role `compliance`.
 #[utoipa::path(put, path = "/api/v1/logs/{log}/sources/{source}", tag = "sources", security(("token" = [])),
     params(("log" = String, Path), ("source" = String, Path)), request_body = Pipeline,
-    responses((status = 201, body = BoundView), (status = 200, description = "changed, or the same as before", body = BoundView), (status = "4XX", body = Document)))]
+    responses((status = 201, body = BoundView), (status = 200, description = "changed, or the same as before", body = BoundView),
+        (status = 202, description = "waits for another person's approval", body = ProposedView), (status = "4XX", body = Document)))]
 pub(crate) async fn put(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Path((log, source)): Path<(String, String)>,
     Query(Nothing {}): Query<Nothing>,
     Json(pipeline): Json<Pipeline>,
-) -> Result<(StatusCode, axum::Json<BoundView>), Problem> {
+) -> Result<Response, Problem> {
     let log = app.records_for(&caller, Role::Integrator, &log)?;
-    let spec = SourceSpec {
-        normalizer: pipeline.normalizer.into(),
-        redactors: pipeline.redactors.into_iter().map(StageSpec::from).collect(),
-        retention: pipeline.retention.into(),
-    };
+    let spec = SourceSpec::from(pipeline);
+    if app.two_person
+        && let Some(id) = log.propose_source(&source, spec.clone(), caller.who()).await?
+    {
+        return Ok(ProposedView::answer(id));
+    }
     let bound = log.put_source(&source, spec, caller.who()).await?;
     let status = if bound.new { StatusCode::CREATED } else { StatusCode::OK };
     let view =
         BoundView { source, pipeline: bound.pipeline.to_string(), pipeline_index: bound.pipeline_index };
-    Ok((status, axum::Json(view)))
+    Ok((status, axum::Json(view)).into_response())
 }
 
 /// Lists sources. Role `integrator`.

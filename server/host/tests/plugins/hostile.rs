@@ -4,9 +4,10 @@ use std::sync::{Arc, LazyLock};
 
 use crate::common::{Chameleon, SOUND, Scalar};
 use cairnlog_host::componentize::{Metadata, componentize};
-use cairnlog_host::limits::MESSAGE_BYTES_MAX;
+use cairnlog_host::limits::{BREAKER_FAULTS, MESSAGE_BYTES_MAX};
 use cairnlog_host::{
-    Action, Fault, FaultKind, Host, HostLimits, Interrupted, Kind, Level, Outcome, RawRecord, Stage, Verdict,
+    Action, Fault, FaultKind, Host, HostLimits, Interrupted, Kind, Level, Outcome, Plugin, RawRecord, Stage,
+    Verdict,
 };
 use cairnlog_verify::event::Attribute;
 use cairnlog_verify::value::Value;
@@ -59,9 +60,21 @@ fn hostile() -> Chameleon {
 }
 
 static HOST: LazyLock<Host> = LazyLock::new(|| Host::new(HostLimits::default()).unwrap());
-static STAGE: LazyLock<Stage> = LazyLock::new(|| {
-    HOST.configure(&HOST.load(&component(&hostile())).unwrap().unwrap(), "{}").unwrap().unwrap()
-});
+static PLUGIN: LazyLock<Arc<Plugin>> = LazyLock::new(fresh);
+
+/// The plugin, loaded anew: nothing that others did to it counts.
+fn fresh() -> Arc<Plugin> {
+    HOST.load(&component(&hostile())).unwrap().unwrap()
+}
+
+/// A stage of its own for each caller: faults of one do not open the breaker of another.
+fn stage() -> Stage {
+    configured(&PLUGIN)
+}
+
+fn configured(plugin: &Arc<Plugin>) -> Stage {
+    HOST.configure(plugin, "{}").unwrap().unwrap()
+}
 
 fn normalize_on(host: &Host, stage: &Stage, bodies: &[&str]) -> Result<Vec<Verdict<Outcome>>, Interrupted> {
     let records: Vec<_> = bodies
@@ -78,7 +91,7 @@ fn normalize_on(host: &Host, stage: &Stage, bodies: &[&str]) -> Result<Vec<Verdi
 }
 
 fn normalize(bodies: &[&str]) -> Vec<Verdict<Outcome>> {
-    normalize_on(&HOST, &STAGE, bodies).unwrap()
+    normalize_on(&HOST, &stage(), bodies).unwrap()
 }
 
 fn skip() -> Outcome {
@@ -172,12 +185,44 @@ fn sound_returns_come_through_whole() {
 
 #[test]
 fn nothing_is_remembered_from_batch_to_batch() {
-    let second = Ok(Outcome::Reject("second of its instance".into()));
-    assert_eq!(normalize(&["c", "c"]), [Ok(skip()), second], "the plugin does count within its instance");
     assert_eq!([normalize(&["c"]), normalize(&["c"])], [[Ok(skip())], [Ok(skip())]]);
     let host = Host::new(HostLimits { batch_records_max: 1, instances: 1, ..HostLimits::default() }).unwrap();
     let stage = host.configure(&host.load(&component(&hostile())).unwrap().unwrap(), "{}").unwrap().unwrap();
     assert_eq!(normalize_on(&host, &stage, &["c"; 5]).unwrap(), vec![Ok(skip()); 5]);
+}
+
+/// Counts within its instance, so the second of a batch is not what it is alone.
+#[test]
+fn a_plugin_that_gives_two_answers_to_one_record_is_run_no_more() {
+    let plugin = fresh();
+    let (one, other) = (configured(&plugin), configured(&plugin));
+    let kinds = |stage: &Stage, bodies: &[&str]| -> Vec<FaultKind> {
+        let verdicts = normalize_on(&HOST, stage, bodies).unwrap();
+        verdicts.iter().map(|verdict| verdict.as_ref().unwrap_err().kind).collect()
+    };
+    let two_answers = FaultKind::NotDeterministic;
+    assert_eq!(kinds(&one, &["k", "c", "c"]), [two_answers; 3], "the first batch is looked at");
+    assert_eq!(kinds(&one, &["k"]), [two_answers]);
+    assert_eq!(kinds(&other, &["k"]), [two_answers], "wherever it is bound");
+    let loaded_again = configured(&fresh());
+    assert_eq!(normalize_on(&HOST, &loaded_again, &["k"]).unwrap(), [Ok(skip())]);
+    // Answers that are faults both times are the same.
+    assert_eq!(kinds(&configured(&fresh()), &["u", "u"]), [FaultKind::Trap; 2]);
+}
+
+#[test]
+fn a_plugin_that_fails_on_everything_is_not_run_for_a_while_and_only_in_that_source() {
+    let (one, other) = (stage(), stage());
+    let kinds = |stage: &Stage, body: &str, count: usize| -> Vec<Option<FaultKind>> {
+        let verdicts = normalize_on(&HOST, stage, &vec![body; count]).unwrap();
+        verdicts.iter().map(|verdict| verdict.as_ref().err().map(|fault| fault.kind)).collect()
+    };
+    let most = BREAKER_FAULTS as usize;
+    assert_eq!(kinds(&one, "u", most - 1), vec![Some(FaultKind::Trap); most - 1]);
+    assert_eq!(kinds(&one, "k", 1), [None], "one result, and it counts anew");
+    assert_eq!(kinds(&one, "u", most), vec![Some(FaultKind::Trap); most]);
+    assert_eq!(kinds(&one, "k", 2), [Some(FaultKind::BreakerOpen); 2]);
+    assert_eq!(kinds(&other, "k", 1), [None]);
 }
 
 #[test]
@@ -185,7 +230,7 @@ fn fuel_is_deterministic_and_a_batch_shares_the_sum() {
     let record = |body| RawRecord { received_ms: 0, source: "s", content_type: "t", attributes: &[], body };
     let fuel = |bodies: &[&'static [u8]]| {
         let records: Vec<_> = bodies.iter().map(|body| record(*body)).collect();
-        HOST.normalize(&STAGE, &records).unwrap().fuel
+        HOST.normalize(&stage(), &records).unwrap().fuel
     };
     assert_eq!(fuel(&[b"f", b"k"]), fuel(&[b"f", b"k"]));
     assert!((1_000_000..2_000_000).contains(&fuel(&[b"f"])), "{}", fuel(&[b"f"]));
@@ -200,7 +245,7 @@ fn fuel_is_deterministic_and_a_batch_shares_the_sum() {
 #[test]
 fn log_messages_are_cut_counted_and_paid_for() {
     let body = RawRecord { received_ms: 0, source: "s", content_type: "t", attributes: &[], body: b"o" };
-    let run = HOST.normalize(&STAGE, &vec![body; 100]).unwrap();
+    let run = HOST.normalize(&stage(), &vec![body; 100]).unwrap();
     assert_eq!((run.log.count(Level::Error), run.log.count(Level::Info)), (100, 0));
     assert_eq!(run.log.lines().count(), 64);
     assert!(run.log.lines().all(|line| line.message.len() == MESSAGE_BYTES_MAX));
@@ -226,7 +271,7 @@ fn a_redactor_is_checked_record_by_record() {
     let codes = ["A", "k", "I", "K", "Y", "u", "l"];
     let events: Vec<_> = codes.iter().map(|code| event(code)).collect();
     let events: Vec<_> = events.iter().map(Vec::as_slice).collect();
-    let results = HOST.redact(&STAGE, &events).unwrap().results;
+    let results = HOST.redact(&stage(), &events).unwrap().results;
     let [redaction] = results[0].as_ref().unwrap().as_slice() else { panic!("{results:?}") };
     assert_eq!((redaction.attribute, redaction.action), (0, Action::Pseudonymize));
     assert_eq!((redaction.entity.as_str(), redaction.rule.as_str()), ("NAME", "rules[0]"));
@@ -240,7 +285,7 @@ fn a_redactor_is_checked_record_by_record() {
 fn a_dropped_attribute_is_not_shown_and_indices_stay_the_callers() {
     let mut event = event("A");
     event.insert(0, Attribute { path: "aaa".into(), value: Value::Dropped([0; 32]) });
-    let results = HOST.redact(&STAGE, &[&event]).unwrap().results;
+    let results = HOST.redact(&stage(), &[&event]).unwrap().results;
     assert_eq!(results[0].as_ref().unwrap()[0].attribute, 1);
 }
 
@@ -248,7 +293,7 @@ fn a_dropped_attribute_is_not_shown_and_indices_stay_the_callers() {
 fn a_retention_plugin_is_checked_record_by_record() {
     let events: Vec<_> = ["k", "B", "m"].iter().map(|code| event(code)).collect();
     let events: Vec<_> = events.iter().map(Vec::as_slice).collect();
-    let results = HOST.decide(&STAGE, &events).unwrap().results;
+    let results = HOST.decide(&stage(), &events).unwrap().results;
     let decision = results[0].as_ref().unwrap();
     assert_eq!((decision.class.as_str(), decision.rule.as_str()), ("default", "rules[0]"));
     assert_eq!(results[1].as_ref().unwrap_err().kind, FaultKind::BadReturn);
@@ -257,7 +302,7 @@ fn a_retention_plugin_is_checked_record_by_record() {
 
 #[test]
 fn no_records_make_no_run() {
-    let run = HOST.normalize(&STAGE, &[]).unwrap();
+    let run = HOST.normalize(&stage(), &[]).unwrap();
     assert_eq!((run.results.len(), run.fuel), (0, 0));
 }
 
@@ -294,5 +339,4 @@ fn what_a_component_says_of_itself_is_read() {
     assert_eq!(plugin.source, "https://example.com/");
     assert_eq!(plugin.kinds, [Kind::Normalizer, Kind::Redactor, Kind::Retention]);
     assert!(plugin.imports.contains(&"cairnlog:plugin/host@1.0.0".to_owned()), "{:?}", plugin.imports);
-    assert_eq!(Arc::strong_count(STAGE.plugin()), 1);
 }

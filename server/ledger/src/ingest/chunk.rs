@@ -37,6 +37,8 @@ pub(super) struct Request {
     pub(super) attributes: Vec<(String, String)>,
     /// Whether the salts that are thrown away are to be handed back.
     pub(super) openings: bool,
+    /// The salt of the only raw record's commitment, where there is one already; else each gets its own.
+    pub(super) salt: Option<[u8; 32]>,
     /// Events and quarantined records of all chunks so far.
     pub(super) leaves: AtomicUsize,
     /// Bytes of openings of all chunks so far.
@@ -66,6 +68,14 @@ impl Request {
         }
     }
 
+    fn salt(&self) -> [u8; 32] {
+        self.salt.unwrap_or_else(|| {
+            let mut salt = [0; 32];
+            self.ready.random.fill(&mut salt);
+            salt
+        })
+    }
+
     /// Kinds of values that pseudonyms are made of for the first time.
     pub(super) fn new_entities(&self) -> BTreeSet<String> {
         std::mem::take(&mut *self.entities.lock().unwrap_or_else(PoisonError::into_inner))
@@ -84,7 +94,8 @@ impl Request {
         let bytes_max = self.ready.record_bytes_max;
         let batch: Vec<RawRecord<'_>> =
             chunk.iter().filter(|body| body.len() <= bytes_max).map(|body| self.raw(body)).collect();
-        let results = Stage::Normalize.timed(|| self.ready.pipeline.normalize(&self.ready.host, &batch))?;
+        let results =
+            Stage::Normalize.timed(|| self.ready.pipeline.normalize(&self.ready.host, &batch))?.results;
         let leaves: usize = results.iter().map(leaves_of).sum();
         if self.leaves.fetch_add(leaves, Ordering::Relaxed) + leaves > SUBMISSION_LEAVES_MAX {
             // What one commit can't hold need not be redacted and sealed first.
@@ -126,7 +137,7 @@ impl Request {
             classes: &self.ready.classes,
             openings: self.openings,
         };
-        let decided = self.ready.pipeline.finish(&rules, events)?;
+        let decided = self.ready.pipeline.finish(&rules, events)?.results;
         self.count_openings(&decided)?;
         Stage::Seal.timed(|| self.draft_and_seal(waiting, &mut decided.into_iter()))
     }
@@ -185,8 +196,7 @@ impl Request {
         sighting: Option<Sighting>,
         records: Vec<Decided>,
     ) -> Plan {
-        let mut salt = [0; 32];
-        self.ready.random.fill(&mut salt);
+        let salt = self.salt();
         let raw = self.raw(&body).commit(&salt);
         let parts = u32::try_from(records.len()).unwrap_or(u32::MAX);
         let mut opened = Vec::with_capacity(records.len());
@@ -221,8 +231,7 @@ impl Request {
     }
 
     fn quarantine(&self, body: &[u8], refusal: &Refusal) -> (Draft, Option<Box<Openings>>) {
-        let mut salt = [0; 32];
-        self.ready.random.fill(&mut salt);
+        let salt = self.salt();
         let raw = self.raw(body);
         let said = QuarantineSaid { reason: refusal.slug, detail: &refusal.detail, size: body.len() as u64 };
         let draft = Draft {

@@ -44,7 +44,7 @@ pub(super) struct Lot {
 /// What there is to write.
 pub(super) enum Rows {
     /// Entries with all that belongs to them.
-    Entries(Prepared),
+    Entries(Box<Prepared>),
     /// No entry, but an Idempotency-Key to remember.
     Key(Batch),
     /// Nothing at all.
@@ -77,7 +77,7 @@ impl Lot {
                 Rows::Key(batch)
             })
         } else {
-            Rows::Entries(with_seen(Prepared::new(log, sealed), log, received_ms, sightings, key))
+            Rows::Entries(Box::new(with_seen(Prepared::new(log, sealed), log, received_ms, sightings, key)))
         };
         Self { fates, rows, entities: BTreeSet::new(), openings }
     }
@@ -85,19 +85,24 @@ impl Lot {
     /// Adds the rows by which these entities are known.
     pub(super) fn with_entities(self, log: u32, entities: BTreeSet<String>) -> Self {
         let Rows::Entries(prepared) = self.rows else { return self };
-        let keys: Vec<Vec<u8>> = entities.iter().map(|entity| layout::entity_key(log, entity)).collect();
-        let bytes = keys.iter().map(Vec::len).sum();
-        let prepared = prepared.with_rows(bytes, move |_, batch| {
-            for key in keys {
-                batch.put(Family::Sources, key, Vec::new());
-            }
-        });
-        Self { rows: Rows::Entries(prepared), entities, ..self }
+        let prepared = with_entities(*prepared, log, &entities);
+        Self { rows: Rows::Entries(Box::new(prepared)), entities, ..self }
     }
 }
 
+/// Adds the rows by which these entities are known.
+pub(super) fn with_entities(prepared: Prepared, log: u32, entities: &BTreeSet<String>) -> Prepared {
+    let keys: Vec<Vec<u8>> = entities.iter().map(|entity| layout::entity_key(log, entity)).collect();
+    let bytes = keys.iter().map(Vec::len).sum();
+    prepared.with_rows(bytes, move |_, batch| {
+        for key in keys {
+            batch.put(Family::Sources, key, Vec::new());
+        }
+    })
+}
+
 /// Adds the rows by which events and the Idempotency-Key are seen again.
-fn with_seen(
+pub(super) fn with_seen(
     prepared: Prepared,
     log: u32,
     received_ms: u64,

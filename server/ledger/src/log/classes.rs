@@ -21,15 +21,7 @@ impl Log {
     /// # Errors
     /// [`LedgerError`]: a bad name or bound, or the store.
     pub async fn put_class(&self, class_name: &str, class: Class, by: &str) -> Result<bool, LedgerError> {
-        name::check(class_name)
-            .map_err(|error| LedgerError::BadRequest(format!("the class's name: {error}")))?;
-        if class_name == NO_CLASS {
-            return Err(LedgerError::BadRequest(format!(
-                "{NO_CLASS} is what plugins say when no class fits; use another name"
-            )));
-        }
-        self.require_records()?;
-        class.check().map_err(|error| LedgerError::BadRequest(error.to_string()))?;
+        self.check_class(class_name, &class)?;
         let _changing = self.changing.lock().await;
         let mut classes = BTreeMap::clone(&self.read_classes());
         let new = !classes.contains_key(class_name);
@@ -52,6 +44,19 @@ impl Log {
         classes.insert(class_name.to_owned(), class);
         *self.classes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(classes);
         Ok(new)
+    }
+
+    /// Whether it can be set.
+    pub(super) fn check_class(&self, class_name: &str, class: &Class) -> Result<(), LedgerError> {
+        name::check(class_name)
+            .map_err(|error| LedgerError::BadRequest(format!("the class's name: {error}")))?;
+        if class_name == NO_CLASS {
+            return Err(LedgerError::BadRequest(format!(
+                "{NO_CLASS} is what plugins say when no class fits; use another name"
+            )));
+        }
+        self.require_records()?;
+        class.check().map_err(|error| LedgerError::BadRequest(error.to_string()))
     }
 
     pub(super) fn read_classes(&self) -> Arc<BTreeMap<String, Class>> {

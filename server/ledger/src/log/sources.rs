@@ -64,11 +64,8 @@ impl Log {
         spec: SourceSpec,
         by: impl Into<Who>,
     ) -> Result<Binding, LedgerError> {
-        name::check(source)
-            .map_err(|error| LedgerError::BadRequest(format!("the source's name: {error}")))?;
-        self.require_sources()?;
+        self.check_source(source)?;
         let _changing = self.changing.lock().await;
-        self.intake.check()?;
         // What is bound below must not be deleted before it counts as used.
         let _plugins = self.shared.registry.keep().await;
         let nonce = Manifest::nonce(self.shared.random.as_ref());
@@ -99,6 +96,28 @@ impl Log {
         let binding = Binding { new, pipeline: info.pipeline, pipeline_index: info.pipeline_index };
         self.bind(info, pipeline);
         Ok(binding)
+    }
+
+    /// What the source would be bound to now: tried, and nothing is changed.
+    pub(crate) async fn try_source(
+        &self,
+        source: &str,
+        spec: SourceSpec,
+    ) -> Result<(Manifest, Pipeline), LedgerError> {
+        self.check_source(source)?;
+        let _plugins = self.shared.registry.keep().await;
+        let manifest = spec.resolve(&self.shared.registry, Manifest::nonce(self.shared.random.as_ref()))?;
+        let pipeline = Digest::of(&manifest.to_jcs()?);
+        let info = SourceInfo { source: source.to_owned(), pipeline, pipeline_index: 0, manifest };
+        let pipeline = self.configure(&info).await?;
+        Ok((info.manifest, pipeline))
+    }
+
+    fn check_source(&self, source: &str) -> Result<(), LedgerError> {
+        name::check(source)
+            .map_err(|error| LedgerError::BadRequest(format!("the source's name: {error}")))?;
+        self.require_sources()?;
+        self.intake.check()
     }
 
     /// The manifest in the log that says the same, and the index of its entry.

@@ -98,6 +98,27 @@ impl Log {
         Ok(Requested { id: id.to_owned(), ..requested? })
     }
 
+    /// Takes back what waits for approval.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotFound`], or the store.
+    pub async fn withdraw_erasure(&self, id: &str, by: &str) -> Result<(), LedgerError> {
+        if !self.pending_erasures().await?.iter().any(|pending| pending.id == id) {
+            return Err(LedgerError::NotFound("no erasure of this id waits for approval".to_owned()));
+        }
+        let number = u64::from_str_radix(id, 16).map_err(LedgerError::internal)?;
+        let key = layout::pending_key(self.id(), number);
+        let access =
+            Access::new(&Who::from(by), Activity::Update, "retention.erasure.withdraw", self.now_ms())
+                .of("log", self.name())
+                .of("erasure", id);
+        self.shared()
+            .control()?
+            .say_access(access, key.len(), move |_, batch| batch.delete(Family::Erasures, key))
+            .await?;
+        Ok(())
+    }
+
     /// What waits for approval.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use cairnlog_store::{Family, Scan, layout};
 use crate::class::Class;
 use crate::error::LedgerError;
 use crate::index::{Field, Term, Tokens, read_indices, read_runs};
-use crate::limits::{EXPIRY_ROWS_READ, EXPIRY_ROWS_TRIED};
+use crate::limits::{EXPIRY_ROWS_READ, EXPIRY_ROWS_TRIED, SWEEP_ASKED_MAX};
 use crate::log::Log;
 
 /// What is kept by one class.
@@ -35,7 +35,7 @@ impl Log {
     /// # Errors
     /// [`LedgerError`].
     pub async fn retention(&self) -> Result<Vec<ClassDue>, LedgerError> {
-        let overdue = self.sweep_dry(None).await?.by_class;
+        let overdue = self.sweep_dry(None, SWEEP_ASKED_MAX).await?.by_class;
         let mut all = Vec::new();
         let mut terms = BTreeMap::new();
         for (name, rules) in self.classes() {

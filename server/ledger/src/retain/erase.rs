@@ -99,6 +99,10 @@ impl Log {
     ) -> Result<Vec<Examined>, LedgerError> {
         let _turn = self.keeping().turn.lock().await;
         let mut examined = self.examine(candidates, why).await?;
+        if matches!(why, Why::Due { .. }) {
+            let going = examined.iter().filter(|one| one.verdict == Verdict::Goes);
+            self.archive(&going.map(|one| one.index).collect::<Vec<_>>()).await?;
+        }
         let mut groups: BTreeMap<Option<ClassOf>, Vec<usize>> = BTreeMap::new();
         for (place, one) in examined.iter().enumerate().filter(|(_, one)| one.verdict == Verdict::Goes) {
             // A sweep says which class's time was over. A request says nothing that tells what it concerned.

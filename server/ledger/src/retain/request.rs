@@ -137,14 +137,18 @@ impl Log {
         Ok(())
     }
 
-    /// All records that name a person: who did it, to whose account, or what it was done to.
+    /// All records that name a person: who did it, to whose account, what it was done to, or anybody else in it.
     async fn concerning(&self, subject: &str) -> Result<BTreeSet<u64>, LedgerError> {
         if subject.is_empty() {
             return Err(LedgerError::BadRequest("a subject has at least one character".to_owned()));
         }
         let named = || Some(subject.to_owned());
         let base = || Search { order: Order::Ascending, reidentify: true, ..Search::default() };
-        let searches = [Search { actor: named(), ..base() }, Search { resource: named(), ..base() }];
+        let searches = [
+            Search { actor: named(), ..base() },
+            Search { resource: named(), ..base() },
+            Search { person: named(), ..base() },
+        ];
         let mut indices = BTreeSet::new();
         for search in searches {
             let mut after = None;

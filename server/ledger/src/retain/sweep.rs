@@ -5,6 +5,7 @@
 //! the others as they were; the next one begins anew and finds those.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use cairnlog_store::secrets::day_of;
 use cairnlog_store::{Family, Scan, layout};
@@ -20,6 +21,8 @@ use crate::log::Log;
 pub struct Sweep {
     /// Of each class that had something due, by name.
     pub by_class: BTreeMap<String, Swept>,
+    /// Whether it went through all that was due; otherwise its time was over, and another one goes on.
+    pub is_complete: bool,
 }
 
 /// What became of the records of a class that were due.
@@ -58,27 +61,34 @@ impl Sweep {
 }
 
 impl Log {
-    /// Erases what is due and not held.
+    /// Erases what is due and not held, as far as it comes `within` that time.
     ///
     /// # Errors
     /// [`LedgerError::Conflict`] while another sweep is under way; [`LedgerError`] where a record does not open. What went
     /// before is erased then.
-    pub async fn sweep(&self, by: &str) -> Result<Sweep, LedgerError> {
+    pub async fn sweep(&self, by: &str, within: Duration) -> Result<Sweep, LedgerError> {
         let _sweeping = self.keeping().sweeping.try_lock().map_err(|_| {
             LedgerError::Conflict("a sweep of this log is under way; wait for its end".to_owned())
         })?;
-        self.walk_due(self.now_ms(), by, false).await
+        self.walk_due(self.now_ms(), within, by, false).await
     }
 
-    /// What a sweep at this moment, now or later, would come to.
+    /// What a sweep at this moment, now or later, would come to, as far as is found `within` that time.
     ///
     /// # Errors
     /// [`LedgerError`] where a record does not open.
-    pub async fn sweep_dry(&self, at_ms: Option<u64>) -> Result<Sweep, LedgerError> {
-        self.walk_due(at_ms.unwrap_or_else(|| self.now_ms()), "", true).await
+    pub async fn sweep_dry(&self, at_ms: Option<u64>, within: Duration) -> Result<Sweep, LedgerError> {
+        self.walk_due(at_ms.unwrap_or_else(|| self.now_ms()), within, "", true).await
     }
 
-    async fn walk_due(&self, at_ms: u64, by: &str, is_dry: bool) -> Result<Sweep, LedgerError> {
+    async fn walk_due(
+        &self,
+        at_ms: u64,
+        within: Duration,
+        by: &str,
+        is_dry: bool,
+    ) -> Result<Sweep, LedgerError> {
+        let started = Instant::now();
         self.require_records()?;
         self.carry_out_closings().await?;
         let why = Why::Due { at_ms, by: by.to_owned() };
@@ -92,7 +102,7 @@ impl Log {
         };
         loop {
             let rows = self.engine().scan(scan.clone()).await?;
-            let Some((last, _)) = rows.last() else { return Ok(sweep) };
+            let Some((last, _)) = rows.last() else { return Ok(Sweep { is_complete: true, ..sweep }) };
             scan.behind(last);
             let mut candidates = Vec::new();
             for (key, row) in &rows {
@@ -105,6 +115,9 @@ impl Log {
                 let examined =
                     if is_dry { self.examine(some, &why).await? } else { self.erase(some, &why).await? };
                 sweep.count(&examined, is_dry);
+                if started.elapsed() >= within {
+                    return Ok(sweep);
+                }
             }
         }
     }

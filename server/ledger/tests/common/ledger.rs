@@ -33,6 +33,7 @@ pub(crate) async fn try_open(dir: &Path, engine: Arc<dyn Engine>) -> Result<Ledg
         record_bytes_max: RECORD_BYTES_DEFAULT,
         keks: KekSources::default(),
         keyring_backup_days: KEYRING_BACKUP_DAYS,
+        archive: None,
     };
     Ledger::open(config).await
 }

@@ -2,6 +2,7 @@
 //! answered holds, every entry opens or was erased, and what was begun can be ended.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cairnlog_ledger::{Class, LedgerError, Log, Order, Search, Target, Trigger};
 use cairnlog_store::Family;
@@ -59,7 +60,7 @@ impl Told {
         told.bob_is_gone = log.erase_on_request(&bob, "asked", "dpo", None).await.is_ok();
         told.pages_destroyed = log.destroy_pages().await.is_ok();
         world.clock.set(MORNING_MS + 11 * DAY_MS);
-        told.swept = log.sweep("schedule").await.is_ok();
+        told.swept = log.sweep("schedule", Duration::MAX).await.is_ok();
         told.pages_destroyed &= log.destroy_pages().await.is_ok();
         if let Some(hold) = told.held {
             let _ = log.release_hold(hold, "", "counsel").await;
@@ -119,7 +120,7 @@ async fn every_commit_of_an_erasure_may_fail_in_every_way() {
             for hold in log.holds() {
                 log.release_hold(hold.id, "", "counsel").await.unwrap();
             }
-            log.sweep("schedule").await.unwrap();
+            log.sweep("schedule", Duration::MAX).await.unwrap();
             log.destroy_pages().await.unwrap();
             assert_eq!(log.search(&Search::default(), None, 100).await.unwrap().records.len(), 0, "{case}");
             assert_eq!(log.check_records(0).await.unwrap().next, None, "{case}");

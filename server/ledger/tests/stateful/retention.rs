@@ -1,14 +1,19 @@
 //! What is due goes, what is held stays, and nothing opens what is gone.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use cairnlog_ledger::limits::ERASED_AT_ONCE;
 use cairnlog_ledger::{
-    Class, LedgerError, Order, Refusal, Refused, Search, SourceSpec, Swept, Target, Trigger,
+    Archive, ArchiveSecret, Class, LedgerError, Order, Refusal, Refused, Search, SourceSpec, Swept, Target,
+    Trigger,
 };
 use cairnlog_store::secrets::{KekSources, LogKeys};
 use cairnlog_store::{Family, layout};
+use cairnlog_verify::disclosure::Disclosure;
 use cairnlog_verify::entry::{Body, Entry, Erased};
+use cairnlog_verify::event::Event;
 use serde_json::json;
 
 use super::world::{DAY_MS, MORNING_MS, World, open_everything, plain, record, records, stage};
@@ -75,15 +80,19 @@ async fn what_is_due_goes_with_all_its_rows_and_the_rest_is_as_it_was() {
         counts
     };
     world.clock.set(MORNING_MS + 10 * DAY_MS - 1);
-    assert_eq!(world.log().sweep("schedule").await.unwrap().total(), Swept::default(), "a millisecond early");
+    assert_eq!(
+        world.log().sweep("schedule", Duration::MAX).await.unwrap().total(),
+        Swept::default(),
+        "a millisecond early"
+    );
     world.clock.set(MORNING_MS + 10 * DAY_MS);
-    let dry = world.log().sweep_dry(None).await.unwrap();
+    let dry = world.log().sweep_dry(None, Duration::MAX).await.unwrap();
     assert_eq!(dry.total(), Swept { due: 5, erased: 0, held: 0 });
-    let later = world.log().sweep_dry(Some(MORNING_MS + 15 * DAY_MS)).await.unwrap();
+    let later = world.log().sweep_dry(Some(MORNING_MS + 15 * DAY_MS), Duration::MAX).await.unwrap();
     assert_eq!(later.total().due, 10, "a simulation");
     assert!(!is_erased(&world, first).await);
 
-    let swept = world.log().sweep("schedule").await.unwrap();
+    let swept = world.log().sweep("schedule", Duration::MAX).await.unwrap();
     assert_eq!(swept.by_class["default"], Swept { due: 5, erased: 5, held: 0 });
     let erasure = world.size() - 1;
     assert_eq!(entry(&world, erasure).await.body, Body::Erasure(Erased::Sweep(vec![(first, first + 5)])));
@@ -211,7 +220,7 @@ async fn what_is_held_stays_until_the_hold_is_released() {
     world.clock.set(MORNING_MS + 11 * DAY_MS);
     let log = world.log();
     assert_eq!(log.holds().len(), 1);
-    let swept = log.sweep("schedule").await.unwrap();
+    let swept = log.sweep("schedule", Duration::MAX).await.unwrap();
     assert_eq!(swept.total(), Swept { due: 2, erased: 1, held: 1 });
     assert!(is_erased(&world, bob).await && !is_erased(&world, ann).await);
     let due = log.retention().await.unwrap().into_iter().find(|class| class.class == "default").unwrap();
@@ -221,7 +230,10 @@ async fn what_is_held_stays_until_the_hold_is_released() {
     let said = log.record(world.size() - 1).await.unwrap().event;
     assert_eq!((&said["hold"]["what"], &said["hold"]["reason"]), (&"released".into(), &"settled".into()));
     assert!(matches!(log.release_hold(hold.id, "", "counsel").await, Err(LedgerError::NotFound(_))));
-    assert_eq!(log.sweep("schedule").await.unwrap().total(), Swept { due: 1, erased: 1, held: 0 });
+    assert_eq!(
+        log.sweep("schedule", Duration::MAX).await.unwrap().total(),
+        Swept { due: 1, erased: 1, held: 0 }
+    );
     assert!(is_erased(&world, ann).await);
     drop(log);
     world.reopen().await;
@@ -245,7 +257,7 @@ async fn a_minimum_stands_as_it_was_when_the_record_came() {
     let refused = log.erase_on_request(&Target::Index(index), "asked", "dpo", None).await;
     assert!(matches!(refused, Err(LedgerError::Minimum(Some(until))) if until == MORNING_MS + 180 * DAY_MS));
     world.clock.set(MORNING_MS + 2 * DAY_MS);
-    assert_eq!(log.sweep("schedule").await.unwrap().total(), Swept::default());
+    assert_eq!(log.sweep("schedule", Duration::MAX).await.unwrap().total(), Swept::default());
     let next = log.retention().await.unwrap()[0].next_due_day.unwrap();
     assert_eq!(u64::from(next), (MORNING_MS + 365 * DAY_MS) / DAY_MS);
     world.clock.set(MORNING_MS + 180 * DAY_MS);
@@ -281,7 +293,7 @@ async fn a_frozen_log_is_swept_and_the_control_log_says_so() {
     drop(log);
     world.reopen().await;
     assert_eq!(world.log().holds()[0].id, hold.id);
-    let swept = world.log().sweep("schedule").await.unwrap();
+    let swept = world.log().sweep("schedule", Duration::MAX).await.unwrap();
     assert_eq!(swept.total(), Swept { due: 3, erased: 2, held: 1 });
     assert_eq!(world.size(), size, "a frozen tree does not grow");
     assert!(is_erased(&world, first).await && !is_erased(&world, first + 1).await);
@@ -294,13 +306,61 @@ async fn a_frozen_log_is_swept_and_the_control_log_says_so() {
 }
 
 #[tokio::test]
+async fn what_a_sweep_erases_is_archived_before_and_proves_itself_after() {
+    let secret = ArchiveSecret::generate();
+    let place = tempfile::tempdir().unwrap();
+    let mut world = world(Some(10)).await;
+    let archive = |dir: PathBuf| Some(Archive { dir, key: secret.key() });
+    let first = world.send(&records(0..3)).await.unwrap().results[0].index.unwrap();
+    let mut before = Vec::new();
+    for index in first..first + 3 {
+        before.push(world.log().record(index).await.unwrap().event);
+    }
+    world.clock.set(MORNING_MS + 20 * DAY_MS);
+    // Where nothing can be written, nothing is erased.
+    std::fs::write(place.path().join("file"), "").unwrap();
+    world.archive = archive(place.path().join("file"));
+    world.reopen().await;
+    assert!(world.log().sweep("schedule", Duration::MAX).await.is_err());
+    assert!(!is_erased(&world, first).await);
+
+    world.archive = archive(place.path().join("archive"));
+    world.reopen().await;
+    // What somebody asked for is not archived.
+    let asked = Target::Index(first + 2);
+    world.log().erase_on_request(&asked, "asked", "dpo", None).await.unwrap();
+    let name = format!("hr/{first}-{}-{}.archive", first + 1, MORNING_MS + 20 * DAY_MS);
+    assert!(!place.path().join("archive").exists());
+    assert_eq!(world.log().sweep("schedule", Duration::MAX).await.unwrap().total().erased, 2);
+    assert!(is_erased(&world, first).await && is_erased(&world, first + 1).await);
+    let sealed = std::fs::read(place.path().join("archive").join(name)).unwrap();
+    assert!(!sealed.windows(6).any(|window| window == b"user-0"));
+    let lines = String::from_utf8(secret.open(&sealed).unwrap().to_vec()).unwrap();
+    let keys: Vec<_> = world.log().info().verifier_keys.iter().map(|key| key.parse().unwrap()).collect();
+    assert_eq!(lines.lines().count(), 2);
+    for (place, line) in lines.lines().enumerate() {
+        let disclosure = Disclosure::parse(line).unwrap();
+        let verified = disclosure.verify(&keys, None).unwrap();
+        assert_eq!(verified.index, first + place as u64);
+        let own = disclosure.fields.iter().filter(|field| !field.attribute.path.starts_with('$'));
+        let mut attributes: Vec<_> = own.map(|field| field.attribute.clone()).collect();
+        attributes.sort_by(|left, right| left.path.cmp(&right.path));
+        assert_eq!(Event::flatten(&before[place]).unwrap(), attributes);
+    }
+}
+
+#[tokio::test]
 async fn a_large_sweep_takes_several_commits() {
     let world = world(Some(1)).await;
     let count = u32::try_from(ERASED_AT_ONCE).unwrap() + 100;
     world.send(&records(0..count)).await.unwrap();
     let before = world.size();
     world.clock.set(MORNING_MS + 2 * DAY_MS);
-    assert_eq!(world.log().sweep("schedule").await.unwrap().total().erased, u64::from(count));
+    // One whose time is over has done a commit's work, and the next one goes on.
+    let some = world.log().sweep("dpo", Duration::ZERO).await.unwrap();
+    assert_eq!((some.total().erased, some.is_complete), (ERASED_AT_ONCE as u64, false));
+    let rest = world.log().sweep("schedule", Duration::MAX).await.unwrap();
+    assert_eq!((rest.total().erased, rest.is_complete), (100, true));
     assert_eq!(world.size(), before + 2);
     world.log().destroy_pages().await.unwrap();
     assert_eq!(found(&world, &Search::default()).await, Vec::<u64>::new());
@@ -367,10 +427,16 @@ async fn an_event_closes_what_came_before_it_of_the_same_person() {
     // A second closing does not put off what the first has closed, and closes what came between.
     world.send(&[leaves("e", "ann")]).await.unwrap();
     world.clock.set(closed_ms + 20 * DAY_MS);
-    assert_eq!(log.sweep("schedule").await.unwrap().total(), Swept { due: 1, erased: 1, held: 0 });
+    assert_eq!(
+        log.sweep("schedule", Duration::MAX).await.unwrap().total(),
+        Swept { due: 1, erased: 1, held: 0 }
+    );
     assert!(is_erased(&world, ann).await && !is_erased(&world, later).await);
     world.clock.set(closed_ms + 21 * DAY_MS);
-    assert_eq!(log.sweep("schedule").await.unwrap().total(), Swept { due: 1, erased: 1, held: 0 });
+    assert_eq!(
+        log.sweep("schedule", Duration::MAX).await.unwrap().total(),
+        Swept { due: 1, erased: 1, held: 0 }
+    );
     assert!(is_erased(&world, later).await && !is_erased(&world, bob).await);
     assert_eq!(
         count(&world, Family::Erasures).await,
@@ -393,11 +459,11 @@ async fn the_index_key_of_a_month_dies_with_its_last_record() {
     };
     assert_eq!(months(), ["2026-11", "2026-12"]);
     world.clock.set(MORNING_MS + 39 * DAY_MS);
-    world.log().sweep("schedule").await.unwrap();
+    world.log().sweep("schedule", Duration::MAX).await.unwrap();
     world.log().destroy_pages().await.unwrap();
     assert_eq!(months(), ["2026-11", "2026-12"], "nothing was due yet");
     world.clock.set(MORNING_MS + 41 * DAY_MS);
-    world.log().sweep("schedule").await.unwrap();
+    world.log().sweep("schedule", Duration::MAX).await.unwrap();
     world.log().destroy_pages().await.unwrap();
     assert_eq!(months(), ["2026-12"]);
     assert_eq!(found(&world, &by("user-3")).await, [kept]);
@@ -417,7 +483,7 @@ async fn the_full_pass_finds_what_is_missing_and_takes_what_was_erased_for_that(
     };
     pass().await.unwrap();
     world.clock.set(MORNING_MS + 11 * DAY_MS);
-    log.sweep("schedule").await.unwrap();
+    log.sweep("schedule", Duration::MAX).await.unwrap();
     log.destroy_pages().await.unwrap();
     pass().await.unwrap();
     let last = world.send(&records(400..401)).await.unwrap().results[0].index.unwrap();

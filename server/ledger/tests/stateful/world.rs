@@ -9,7 +9,8 @@ use cairnlog_host::{Host, HostLimits};
 use cairnlog_ledger::handles::{Clock, OsRandom};
 use cairnlog_ledger::limits::{KEYRING_BACKUP_DAYS, RECORD_BYTES_DEFAULT};
 use cairnlog_ledger::{
-    Answer, Config, Idempotency, Ingest, Ledger, LedgerError, Log, NewLog, Policy, SourceSpec, StageSpec,
+    Answer, Archive, Config, Idempotency, Ingest, Ledger, LedgerError, Log, NewLog, Policy, SourceSpec,
+    StageSpec,
 };
 use cairnlog_store::datadir::DataDir;
 use cairnlog_store::faulty::FaultyEngine;
@@ -44,6 +45,8 @@ pub(crate) struct World {
     pub(crate) dir: TempDir,
     pub(crate) faulty: Arc<FaultyEngine>,
     pub(crate) clock: Arc<Hands>,
+    /// Where what is swept goes before, from the next opening on.
+    pub(crate) archive: Option<Archive>,
     engine: Arc<dyn Engine>,
     ledger: Option<Ledger>,
 }
@@ -128,7 +131,7 @@ impl World {
     /// Over `engine`, which may wrap `faulty`.
     pub(crate) async fn over(engine: Arc<dyn Engine>, faulty: Arc<FaultyEngine>) -> Self {
         let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(Hands(AtomicU64::new(MORNING_MS))));
-        let mut world = Self { dir, faulty, clock, engine, ledger: None };
+        let mut world = Self { dir, faulty, clock, archive: None, engine, ledger: None };
         world.open().await;
         world
     }
@@ -195,6 +198,7 @@ impl World {
             record_bytes_max: RECORD_BYTES_DEFAULT,
             keks: KekSources::default(),
             keyring_backup_days: KEYRING_BACKUP_DAYS,
+            archive: self.archive.clone(),
         };
         self.ledger = Some(Ledger::open(config).await.unwrap());
     }

@@ -4,10 +4,9 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use cairnlog_client::{ClassSettings, Pipeline, Stage, Trigger};
+use cairnlog_client::{ClassSettings, Log, Pipeline, Stage, Trigger};
 use cairnlog_tests::{paths, pipelines, web};
-use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::load::{Load, Run, Until, get, post, scattered};
 use crate::report::millis;
@@ -59,20 +58,28 @@ pub(crate) async fn measure(scale: &Scale) -> Result<String> {
     writers.run(CONNECTIONS, Until::Elapsed(SLICE)).await?;
     let quiet = writers.run(CONNECTIONS, Until::Elapsed(scale.long)).await?;
     let started = Instant::now();
-    let path = format!("/api/v1/logs/{LOG}/retention/sweeps");
-    let sweeping = server.request(Method::POST, &path).timeout(Duration::from_hours(1)).send();
-    let mut sweeping = tokio::spawn(async move { (sweeping.await, Instant::now()) });
+    let mut sweeping = tokio::spawn(sweep(server.client()?.log(LOG)?));
     let mut busy = Run::default();
     while !sweeping.is_finished() {
         busy = busy.and(writers.run(CONNECTIONS, Until::Elapsed(SLICE)).await?);
     }
-    let (answer, ended) = (&mut sweeping).await?;
-    let answer: Value = answer?.error_for_status()?.json().await?;
-    let swept = answer["erased"].as_u64().unwrap_or_default();
+    let (swept, ended) = (&mut sweeping).await??;
     let sweep = ended.duration_since(started);
     println!("  swept: {swept} in {:.1} s", sweep.as_secs_f64());
     server.stop()?;
     Ok(Privacy { records, fill, reads, disclosures, quiet, swept, sweep, busy }.table())
+}
+
+/// Sweeps until nothing is due; how many went, and when that was done.
+async fn sweep(log: Log) -> std::result::Result<(u64, Instant), cairnlog_client::Error> {
+    let mut swept = 0;
+    loop {
+        let sweep = log.sweep().await?;
+        swept += sweep.erased;
+        if sweep.complete {
+            return Ok((swept, Instant::now()));
+        }
+    }
 }
 
 /// A source whose records are due as soon as they come, and one of access logs for those who write meanwhile.
@@ -83,6 +90,7 @@ async fn furnish(server: &Server) -> Result<()> {
         trigger: Trigger::Received,
         minimum_days: 0,
         maximum_days: Some(0),
+        zone: None,
         basis: "bench".to_owned(),
     };
     log.put_class(DUE, &settings).await?;

@@ -1,0 +1,290 @@
+//! `plugin …`: from an empty folder to a running pipeline.
+
+mod bench;
+mod build;
+mod golden;
+mod inspect;
+mod project;
+mod push;
+mod runner;
+mod scaffold;
+
+use std::path::PathBuf;
+
+use cairnlog_client::{Plugin, Uploaded};
+use clap::{Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use super::connect::{LogConnection, all};
+use super::exit::{Exit, Failure};
+use super::output::{Output, Shown};
+use super::sources::{read_bounded, read_json};
+use crate::limits::PLUGIN_BYTES_MAX;
+use inspect::Inspected;
+use project::{Language, Project};
+use runner::Runner;
+
+const NEW_EXAMPLES: &str = "\
+The project builds and passes its test as it is. It has its own copy of the SDK and of the interfaces.
+
+Examples:
+  cairnlog plugin new door-log --kind normalizer --lang rust
+  cairnlog plugin new no-names --kind redactor --lang python";
+
+const PUSH_EXAMPLES: &str = "\
+Without a file it is the component that `plugin build` made of the project in this folder. With --source it takes the place of
+the plugin of its name, or else of its kind, in the source's pipeline, after it was tried on what the source has in
+quarantine.
+
+Examples:
+  cairnlog plugin push target/plugins/*.wasm
+  cairnlog plugin push --source doors
+  cairnlog plugin push build/door-log.wasm --source doors --config config.json";
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Make a project: a plugin that builds, is tested and can be pushed.
+    #[command(after_help = NEW_EXAMPLES)]
+    New {
+        /// The plugin's name, 1 to 64 of a-z, 0-9 and -.
+        name: String,
+        /// What it does in a pipeline.
+        #[arg(long, value_enum, value_name = "KIND", default_value = "normalizer")]
+        kind: KindName,
+        /// What it is written in.
+        #[arg(long, value_enum, value_name = "LANGUAGE", default_value = "rust")]
+        lang: Language,
+        /// The new folder; named like the plugin if left out.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// Build a project's component and check it as a server would.
+    #[command(after_help = "Example:\n  cairnlog plugin build")]
+    Build {
+        /// The project's folder.
+        #[arg(default_value = ".", value_name = "DIR")]
+        dir: PathBuf,
+        /// How to print: for people, or as JSON.
+        #[arg(long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+    },
+    /// Run samples/ through the plugin as a server would and compare with golden/.
+    #[command(
+        after_help = "Examples:\n  cairnlog plugin test\n  cairnlog plugin test --bless            # what it makes now is what it must make"
+    )]
+    Test {
+        /// The project's folder.
+        #[arg(default_value = ".", value_name = "DIR")]
+        dir: PathBuf,
+        /// Accept what the samples become now.
+        #[arg(long)]
+        bless: bool,
+    },
+    /// Measure records a second, fuel and memory on samples/.
+    #[command(after_help = "Example:\n  cairnlog plugin bench")]
+    Bench {
+        /// The project's folder.
+        #[arg(default_value = ".", value_name = "DIR")]
+        dir: PathBuf,
+    },
+    /// Show what a component is, without a server.
+    #[command(after_help = "Example:\n  cairnlog plugin inspect target/plugins/redact-fields.wasm")]
+    Inspect {
+        /// The component.
+        file: PathBuf,
+        /// How to print: for people, or as JSON.
+        #[arg(long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+    },
+    /// Upload plugins: WebAssembly components (role integrator).
+    #[command(after_help = PUSH_EXAMPLES)]
+    Push {
+        /// The components; that of the project in this folder if none is given.
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Bind it to this source, in place of its predecessor.
+        #[arg(long)]
+        source: Option<String>,
+        /// Its config there; its predecessor's if left out.
+        #[arg(long, value_name = "FILE", requires = "source")]
+        config: Option<PathBuf>,
+        /// Bind it though a try refused something.
+        #[arg(long, requires = "source")]
+        force: bool,
+        #[command(flatten)]
+        connection: LogConnection,
+    },
+    /// List the plugins (role integrator).
+    List {
+        #[command(flatten)]
+        connection: super::connect::Connection,
+    },
+}
+
+/// What a plugin does in a pipeline.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum KindName {
+    /// Makes OCSF events of raw records.
+    Normalizer,
+    /// Says what of an event must not be kept.
+    Redactor,
+    /// Chooses the retention class.
+    Retention,
+}
+
+impl KindName {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Normalizer => "normalizer",
+            Self::Redactor => "redactor",
+            Self::Retention => "retention",
+        }
+    }
+}
+
+pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::New { name, kind, lang, dir } => {
+            let dir = dir.unwrap_or_else(|| PathBuf::from(&name));
+            scaffold::scaffold(&dir, &name, kind.word(), lang)?;
+            let place = dir.display();
+            println!("{place} is a {} in {}. Go on with:\n", kind.word(), lang.folder());
+            println!("  cd {place}\n  cairnlog plugin build\n  cairnlog plugin test\n");
+            println!(
+                "Then change the source and samples/, look at what comes out, and accept it: cairnlog plugin test --bless"
+            );
+            Ok(Exit::Good)
+        }
+        Command::Build { dir, output } => {
+            off_thread(move || {
+                let project = Project::open(&dir)?;
+                let inspected = build::build(&project)?;
+                output.one(&mut std::io::stdout(), &inspected)?;
+                eprintln!("The component is {}.", project.component().display());
+                Ok(Exit::Good)
+            })
+            .await
+        }
+        Command::Test { dir, bless } => {
+            off_thread(move || {
+                let (project, runner) = built(&dir)?;
+                golden::test(&project, &runner, bless)
+            })
+            .await
+        }
+        Command::Bench { dir } => {
+            off_thread(move || {
+                let (project, runner) = built(&dir)?;
+                bench::bench(&project, &runner)
+            })
+            .await
+        }
+        Command::Inspect { file, output } => {
+            off_thread(move || {
+                output.one(&mut std::io::stdout(), &inspect::read(&file)?)?;
+                Ok(Exit::Good)
+            })
+            .await
+        }
+        Command::Push { files, source, config, force, connection } => {
+            push(push::components(files)?, source, config, force, &connection).await
+        }
+        Command::List { connection } => {
+            let client = connection.client()?;
+            let plugins = all(async |page| client.plugins(page).await).await?;
+            connection.output.list(&mut std::io::stdout(), &plugins)?;
+            Ok(Exit::Good)
+        }
+    }
+}
+
+/// The project in `dir` with its component as it was built last.
+fn built(dir: &std::path::Path) -> Result<(Project, Runner), Failure> {
+    let project = Project::open(dir)?;
+    let component = project.component();
+    if !component.is_file() {
+        return Err(Failure::usage(format!(
+            "there is no {}: `cairnlog plugin build` makes it",
+            component.display()
+        )));
+    }
+    let inspected: Inspected = inspect::read(&component)?;
+    let runner = Runner::new(&project, &inspected)?;
+    Ok((project, runner))
+}
+
+async fn push(
+    files: Vec<PathBuf>,
+    source: Option<String>,
+    config: Option<PathBuf>,
+    force: bool,
+    connection: &LogConnection,
+) -> Result<Exit, Failure> {
+    if source.is_some() && files.len() != 1 {
+        return Err(Failure::usage("--source takes one component"));
+    }
+    let client = connection.connection.client()?;
+    let mut uploads = Vec::new();
+    for file in &files {
+        let wasm = read_bounded(file, PLUGIN_BYTES_MAX as u64)?;
+        let uploaded = client.upload_plugin(wasm).await;
+        uploads.push(uploaded.map_err(|error| Failure::from(error).during(file.display()))?);
+    }
+    connection.output().list(&mut std::io::stdout(), &uploads)?;
+    if let (Some(source), [Uploaded { plugin, .. }]) = (source, uploads.as_slice()) {
+        let config = config.as_deref().map(read_json).transpose()?;
+        let log = connection.log().await?;
+        eprintln!("{}", push::bind(&client, &log, &source, plugin, config, force).await?);
+    }
+    Ok(Exit::Good)
+}
+
+/// Compiling and running plugins blocks.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|gone| Failure::cannot_tell(gone.to_string()))?
+}
+
+impl Shown for Plugin {
+    const COLUMNS: &'static [&'static str] = &["plugin", "kinds", "summary", "digest"];
+
+    fn cells(&self) -> Vec<String> {
+        let summary = self.summary.clone().unwrap_or_default();
+        vec![
+            format!("{}@{}", self.name, self.version),
+            self.kinds.join(" "),
+            summary,
+            self.digest.to_string(),
+        ]
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "digest": self.digest.to_string(),
+            "name": self.name,
+            "version": self.version,
+            "kinds": self.kinds,
+            "imports": self.imports,
+            "summary": self.summary,
+        })
+    }
+}
+
+impl Shown for Uploaded {
+    const COLUMNS: &'static [&'static str] = &["plugin", "kinds", "new", "digest"];
+
+    fn cells(&self) -> Vec<String> {
+        let plugin = &self.plugin;
+        let new = if self.new { "yes" } else { "no" };
+        let name = format!("{}@{}", plugin.name, plugin.version);
+        vec![name, plugin.kinds.join(" "), new.to_owned(), plugin.digest.to_string()]
+    }
+
+    fn json(&self) -> Value {
+        let mut plugin = self.plugin.json();
+        plugin["new"] = self.new.into();
+        plugin
+    }
+}

@@ -1,0 +1,86 @@
+//! From an empty folder to a bound source, by commands.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use cairnlog_tests::paths;
+use serde_json::{Value, json};
+
+use crate::site::{Ran, Site, run};
+
+/// A command in a folder, in an environment in which Rust builds for WebAssembly.
+fn run_in(dir: &Path, arguments: &[&str]) -> Ran {
+    let env = paths::root().join(".tools/wasm/env");
+    let source = if env.is_file() { format!(". '{}';", env.display()) } else { String::new() };
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{source} exec \"$0\" \"$@\"")]).arg(paths::binary()).args(arguments);
+    shell.env("CARGO_TERM_COLOR", "never").env_remove("RUSTFLAGS").current_dir(dir);
+    let output = shell.stdin(Stdio::null()).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+#[test]
+fn a_new_plugin_builds_passes_its_test_and_takes_its_place_in_a_pipeline() {
+    let site = Site::portal();
+    let made = run_in(site.dir.path(), &["plugin", "new", "door-log"]);
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    assert!(made.stdout.contains("cairnlog plugin build"), "it says what to do next: {}", made.stdout);
+    let project = site.dir.path().join("door-log");
+    let early = run_in(&project, &["plugin", "test"]);
+    assert_eq!(early.code, Some(64));
+    assert!(early.stderr.contains("plugin build"), "{}", early.stderr);
+
+    let built = run_in(&project, &["plugin", "build", "--output", "json"]);
+    assert_eq!(built.code, Some(0), "{}", built.stderr);
+    let built: Value = serde_json::from_str(&built.stdout).unwrap();
+    assert_eq!((&built["name"], &built["kinds"]), (&json!("door-log"), &json!(["normalizer"])));
+    let tested = run_in(&project, &["plugin", "test"]);
+    assert_eq!(tested.code, Some(0), "{} {}", tested.stdout, tested.stderr);
+    assert!(
+        tested.stdout.contains("fuel of a record") && tested.stdout.contains("good"),
+        "{}",
+        tested.stdout
+    );
+    let component = project.join("build/door-log.wasm");
+    let inspected = run(&[], &["plugin", "inspect", component.to_str().unwrap(), "--output", "json"]).json();
+    assert_eq!(inspected["digest"], built["digest"]);
+
+    // A sample that becomes something else than it must is shown, and can be accepted.
+    let samples = project.join("samples/records.ndjson");
+    let before = std::fs::read_to_string(&samples).unwrap();
+    std::fs::write(&samples, before.replace("boris", "berta")).unwrap();
+    let differs = run_in(&project, &["plugin", "test"]);
+    assert_eq!(differs.code, Some(1));
+    for words in ["record 2", "boris", "berta", "--bless"] {
+        assert!(differs.stderr.contains(words), "no {words}: {}", differs.stderr);
+    }
+    assert_eq!(run_in(&project, &["plugin", "test", "--bless"]).code, Some(0));
+    assert_eq!(run_in(&project, &["plugin", "test"]).code, Some(0));
+
+    // It takes the place of the source's normalizer, and what was in quarantine is understood.
+    let records = site.file("records.ndjson", before.lines().next().unwrap());
+    site.run(&["ingest", &records, "--source", "portal"]);
+    let file = component.to_str().unwrap();
+    let pushed = site.run(&["plugin", "push", file, "--source", "portal"]);
+    assert_eq!(pushed.code, Some(0), "{}", pushed.stderr);
+    assert!(pushed.stderr.contains("would log 1"), "{}", pushed.stderr);
+    assert_eq!(site.run(&["quarantine", "retry"]).json()["logged"], 1);
+    let found = site.run(&["search", "--actor", "anna@example.com"]).json();
+    assert_eq!(found[0]["event"]["metadata"]["product"]["name"], "door-log");
+}
+
+#[test]
+fn what_is_no_plugin_is_refused_with_what_to_do() {
+    let site = Site::new();
+    let text = site.file("text.wasm", "no WebAssembly");
+    let refused = run(&[], &["plugin", "inspect", &text]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("not-a-component"), "{}", refused.stderr);
+    let dir = site.dir.path().to_str().unwrap();
+    let missing = run(&[], &["plugin", "build", dir]);
+    assert_eq!(missing.code, Some(64));
+    assert!(missing.stderr.contains("plugin new"), "{}", missing.stderr);
+    let there = run_in(site.dir.path(), &["plugin", "new", "x", "--dir", dir]);
+    assert_eq!(there.code, Some(64));
+}
