@@ -12,7 +12,7 @@ WITH_ENV := if [ -f $(ENV) ]; then . ./$(ENV); fi;
 DENY := PATH="$(CURDIR)/.tools/bin:$$PATH" cargo deny --log-level error --locked
 ARGS ?=
 
-.PHONY: help run test ci prepare build plugins browser fmt lint deny bench interop advisories clean
+.PHONY: help run test ci prepare build plugins browser fmt lint deny bench guests interop advisories clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,9 @@ deny:
 bench: build plugins ## measure, and write the tables of docs/performance.md
 	@scripts/build-tessera.sh || echo "bench: without Tessera's POSIX log beside us"
 	@"$(TARGET)/release/cairnlog-bench" $$(ls target/interop/bin/posix target/interop/bin/posix-5ms 2>/dev/null | sed 's/^/--peer /') $(ARGS)
+
+guests: build ## plugins in every language and the SDKs' own tests, where npm, python3 and clang are there
+	@CAIRNLOG="$(TARGET)/release/cairnlog" scripts/guests.sh
 
 interop: build plugins ## Tessera's own fsck, hammer and integration test against our server, where Go is there
 	@CAIRNLOG="$(TARGET)/release/cairnlog" scripts/interop.sh

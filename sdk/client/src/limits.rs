@@ -70,3 +70,6 @@ pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 128;
 
 /// The longest token, in visible ASCII characters.
 pub const TOKEN_CHARS_MAX: usize = 4_096;
+
+/// A component, the largest that a server takes.
+pub const PLUGIN_BYTES_MAX: usize = 32 << 20;

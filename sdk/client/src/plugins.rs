@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::client::{Client, api, api_list};
 use crate::error::Error;
+use crate::limits;
 use crate::page::{Page, PageRequest};
 
 /// A plugin as the server describes it.
@@ -48,6 +49,15 @@ impl Client {
             .slow();
         let answer = self.send(call).await?;
         Ok(Uploaded { plugin: answer.json()?, new: answer.is_created() })
+    }
+
+    /// `GET /api/v1/plugins/{digest}/wasm`: the component's bytes.
+    ///
+    /// # Errors
+    /// A problem, or no usable answer.
+    pub async fn plugin_wasm(&self, digest: &Digest) -> Result<Bytes, Error> {
+        let call = api("fetching the plugin", Method::GET, &["plugins", &digest.to_string(), "wasm"]);
+        Ok(self.send(call.slow().up_to(limits::PLUGIN_BYTES_MAX)).await?.body)
     }
 
     /// `GET /api/v1/plugins`.

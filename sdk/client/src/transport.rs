@@ -154,6 +154,12 @@ impl Call {
         Ok(self.body("application/json", bytes.into()))
     }
 
+    /// Bounds the answer otherwise.
+    pub(crate) fn up_to(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
     pub(crate) fn slow(mut self) -> Self {
         self.wait = Some(limits::WRITE_WAIT_MAX);
         self

@@ -6,15 +6,16 @@ mod doors;
 mod patience;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use axum_server::Handle;
 use cairnlog_client::Secret;
-use cairnlog_host::{Host, HostError, HostLimits};
+use cairnlog_host::{Apart, Artefacts, Compiling, Host, HostError, HostLimits};
 use cairnlog_ledger::handles::{OsRandom, Random as _, SystemClock};
 use cairnlog_ledger::{Config, Ledger, LedgerError, Who};
 use cairnlog_store::datadir::{DataDir, DataDirError};
+use cairnlog_store::durable;
 use cairnlog_store::kept::KeptHeads;
 use cairnlog_store::rocks::{OpenError, RocksEngine};
 use cairnlog_store::secrets::{KekSources, SecretsError};
@@ -31,6 +32,7 @@ use crate::auditor::{self, Findings};
 use crate::background::Background;
 use crate::backup::Backups;
 use crate::chores::Chores;
+use crate::cli::COMPILE_COMMAND;
 use crate::config::Settings;
 use crate::cosigning::Cosigning;
 use crate::http;
@@ -70,6 +72,9 @@ pub(crate) enum ServerError {
     /// The directory of the kept heads can't be made.
     #[error("{0:?}: {1}; check the directory that --heads names")]
     Heads(PathBuf, std::io::Error),
+    /// The folder of compiled plugins can't be used.
+    #[error("{0:?}: {1}; compiled plugins are kept there")]
+    Artefacts(PathBuf, std::io::Error),
     /// Says which directory it is, for there may be several on the machine.
     #[error("{0}: {1}")]
     Store(PathBuf, OpenError),
@@ -322,10 +327,32 @@ async fn open_files(settings: &Settings) -> Result<Files, ServerError> {
         let heads = KeptHeads::open(&heads).map_err(|error| ServerError::Heads(heads, error))?;
         let db = dir.db();
         let engine = RocksEngine::open(&db).map_err(|error| ServerError::Store(db, error))?;
-        let host = Host::new(HostLimits::default())?;
+        let host = Host::compiling(HostLimits::default(), compiling(dir.root())?)?;
         Ok::<_, ServerError>((Arc::new(dir), keks, heads, Arc::new(engine) as Arc<dyn Engine>, host))
     });
     opening.await?
+}
+
+/// Plugins are compiled by a child of this program, and their machine code is kept beside the data.
+fn compiling(root: &Path) -> Result<Compiling, ServerError> {
+    let dir = root.join("artefacts");
+    let failed = |error| ServerError::Artefacts(dir.clone(), error);
+    durable::create_dir(&dir).map_err(failed)?;
+    let path = dir.join("key");
+    let known = std::fs::read(&path).ok().and_then(|key| <[u8; 32]>::try_from(key).ok());
+    let key = if let Some(key) = known {
+        key
+    } else {
+        let mut key = [0; 32];
+        OsRandom.fill(&mut key);
+        durable::write(&path, &key).map_err(failed)?;
+        key
+    };
+    // Under this name it is the very program that runs, whatever took the place of its file.
+    let program = PathBuf::from("/proc/self/exe");
+    let program = if program.exists() { program } else { std::env::current_exe().map_err(failed)? };
+    let arguments = vec![COMPILE_COMMAND.into()];
+    Ok(Compiling::Apart(Apart { program, arguments, kept: Some(Artefacts::new(dir.clone(), key)) }))
 }
 
 /// A server that knows no token would let nobody in, so it makes one that can make others.

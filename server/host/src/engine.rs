@@ -23,6 +23,18 @@ use crate::limits::{
 /// # Errors
 /// wasmtime's, if the address space that the pool reserves can't be had.
 pub(crate) fn engine(limits: &HostLimits) -> wasmtime::Result<Engine> {
+    Engine::new(settings().allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits))))
+}
+
+/// An engine whose machine code the other one takes, and which reserves nothing: it only compiles.
+///
+/// # Errors
+/// wasmtime's; it has no reason to.
+pub(crate) fn engine_to_compile() -> wasmtime::Result<Engine> {
+    Engine::new(&settings())
+}
+
+fn settings() -> Config {
     let mut config = Config::new();
     config
         .wasm_relaxed_simd(false)
@@ -35,9 +47,8 @@ pub(crate) fn engine(limits: &HostLimits) -> wasmtime::Result<Engine> {
         .epoch_interruption(true)
         .max_wasm_stack(STACK_BYTES_MAX)
         .wasm_backtrace_max_frames(None)
-        .concurrency_support(false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
-    Engine::new(&config)
+        .concurrency_support(false);
+    config
 }
 
 /// [`crate::limits::FUEL_TABLE`], pinned: a wasmtime with other defaults must not change verdicts silently.

@@ -14,6 +14,7 @@ use crate::batches::{batches, visible};
 use crate::bindings::exports::cairnlog::plugin::{normalizer, redactor, retention, settings};
 use crate::bisect::{Batch, settle};
 use crate::breaker::Breaker;
+use crate::compile::{Compiling, Uncompiled};
 use crate::engine::{Ticker, engine};
 use crate::inspect::{Description, PluginFault, inspect, told};
 use crate::instance::{Exports, Failure, Live, State, linker};
@@ -41,6 +42,7 @@ struct Inner {
     linker: Linker<State>,
     permits: Permits,
     limits: HostLimits,
+    compiling: Compiling,
     /// Declared last, so that the epoch moves as long as anything else is there.
     _ticker: Ticker,
 }
@@ -115,6 +117,12 @@ impl Stage {
         &self.plugin
     }
 
+    /// The same stage with a breaker of its own: for what is tried, which says nothing of what comes in.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { breaker: Arc::default(), ..self.clone() }
+    }
+
     /// The config, as it was given.
     #[must_use]
     pub fn config(&self) -> &str {
@@ -129,12 +137,20 @@ impl Host {
     /// # Errors
     /// If the system gives no address space or no thread.
     pub fn new(limits: HostLimits) -> Result<Self, HostError> {
+        Self::compiling(limits, Compiling::Here)
+    }
+
+    /// The same, which compiles as it is told.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn compiling(limits: HostLimits, compiling: Compiling) -> Result<Self, HostError> {
         let engine = engine(&limits).map_err(|error| HostError(format!("{error:#}")))?;
         let linker = linker(&engine).map_err(|error| HostError(format!("{error:#}")))?;
         let ticker = Ticker::start(engine.clone(), Duration::from_millis(limits.epoch_ms))
             .map_err(|error| HostError(error.to_string()))?;
         let permits = Permits::new(limits.instances, WAITING_MAX);
-        Ok(Self { inner: Arc::new(Inner { engine, linker, permits, limits, _ticker: ticker }) })
+        Ok(Self { inner: Arc::new(Inner { engine, linker, permits, limits, compiling, _ticker: ticker }) })
     }
 
     /// The limits.
@@ -151,7 +167,7 @@ impl Host {
     /// # Errors
     /// [`Interrupted`]: no verdict.
     pub fn load(&self, wasm: &[u8]) -> Result<Result<Arc<Plugin>, InvalidPlugin>, Interrupted> {
-        let plugin = match self.load_known(wasm)? {
+        let plugin = match self.inspect_and_compile(wasm, Compiling::component)? {
             Ok(plugin) => plugin,
             Err(refused) => return Ok(Err(refused)),
         };
@@ -167,22 +183,40 @@ impl Host {
     /// # Errors
     /// [`Interrupted`]: no verdict.
     pub fn load_known(&self, wasm: &[u8]) -> Result<Result<Arc<Plugin>, InvalidPlugin>, Interrupted> {
+        self.inspect_and_compile(wasm, Compiling::known_component)
+    }
+
+    /// Forgets the machine code of all components but these, by their digests.
+    pub fn keep_only(&self, digests: &[[u8; 32]]) {
+        self.inner.compiling.retain(digests);
+    }
+
+    fn inspect_and_compile(
+        &self,
+        wasm: &[u8],
+        compiler: Compiler,
+    ) -> Result<Result<Arc<Plugin>, InvalidPlugin>, Interrupted> {
         let description = match inspect(wasm) {
             Ok(description) => description,
             Err(errors) => return Ok(Err(InvalidPlugin { errors })),
         };
-        match self.compile(wasm, description) {
+        match self.compile(wasm, description, compiler) {
             Ok(plugin) => Ok(Ok(Arc::new(plugin))),
             Err(Untried::Wrong(fault)) => Ok(Err(InvalidPlugin { errors: vec![fault] })),
             Err(Untried::Interrupted(interrupted)) => Err(interrupted),
         }
     }
 
-    fn compile(&self, wasm: &[u8], found: Description) -> Result<Plugin, Untried> {
+    fn compile(&self, wasm: &[u8], found: Description, compiler: Compiler) -> Result<Plugin, Untried> {
         let inner = &*self.inner;
         let refused =
             |code| move |error: wasmtime::Error| PluginFault::new(code, words(&format!("{error:#}")));
-        let component = Component::from_binary(&inner.engine, wasm).map_err(refused("cannot-compile"))?;
+        let digest: [u8; 32] = Sha256::digest(wasm).into();
+        let component =
+            compiler(&inner.compiling, &inner.engine, wasm, &digest).map_err(|failure| match failure {
+                Uncompiled::Fault(fault) => Untried::Wrong(fault),
+                Uncompiled::Host(words) => Interrupted::Setup(words).into(),
+            })?;
         let pre = inner.linker.instantiate_pre(&component).map_err(refused("wrong-interface"))?;
         let exports = exports(&pre, &found.kinds).map_err(refused("wrong-interface"))?;
         let schema = again(|| self.try_out(&pre, &exports))?;
@@ -190,7 +224,7 @@ impl Host {
             schema::compile(text).map_err(|message| PluginFault::new("bad-schema", words(&message)))?;
         }
         Ok(Plugin {
-            digest: Sha256::digest(wasm).into(),
+            digest,
             name: found.name,
             version: found.version,
             summary: found.summary,
@@ -384,8 +418,10 @@ impl Host {
                 // What the host asks for itself is not the record's to pay.
                 let (fuel, memory_bytes, log) = (&mut 0, &mut 0, &mut PluginLog::default());
                 let own = &mut Spent { fuel, memory_bytes, log };
-                let again = attempt(batch.start + place..batch.start + place + 1, own)?;
-                if stage.trips(&verdicts[place], again) {
+                // That it can't be looked at now says nothing about the plugin.
+                if let Ok(again) = attempt(batch.start + place..batch.start + place + 1, own)
+                    && stage.trips(&verdicts[place], again)
+                {
                     verdicts = batch.map(|_| Err(two_answers())).collect();
                 }
             }
@@ -509,6 +545,9 @@ struct Spent<'a> {
     memory_bytes: &'a mut usize,
     log: &'a mut PluginLog,
 }
+
+/// How a component is compiled: one that is new, or that is known.
+type Compiler = fn(&Compiling, &Engine, &[u8], &[u8; 32]) -> Result<Component, Uncompiled>;
 
 /// Why a plugin could not be tried, or what is wrong with it.
 enum Untried<E = PluginFault> {

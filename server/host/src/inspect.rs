@@ -44,7 +44,7 @@ const CAUSES: [(&str, &str); 9] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginFault {
     /// `too-large`, `not-a-component`, `unknown-import`, `no-known-interface`, `no-name`, `no-version`,
-    /// `wrong-interface`, `cannot-compile`, `cannot-instantiate`, `trap-on-configure`, `bad-schema` or `host-busy`.
+    /// `wrong-interface`, `cannot-compile`, `compile-limit`, `cannot-instantiate`, `trap-on-configure`, `bad-schema` or `host-busy`.
     pub code: &'static str,
     /// What it is and what to do about it.
     pub detail: String,

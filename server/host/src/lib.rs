@@ -31,6 +31,7 @@ mod bindings;
 mod bisect;
 mod breaker;
 mod check;
+mod compile;
 mod engine;
 mod host;
 mod inspect;
@@ -42,6 +43,7 @@ mod text;
 mod types;
 
 pub use check::is_protected;
+pub use compile::{Apart, Artefacts, Compiling, compile_child};
 pub use host::{ConfigRefused, Host, HostError, InvalidPlugin, Plugin, Stage};
 pub use inspect::PluginFault;
 pub use limits::HostLimits;

@@ -145,3 +145,15 @@ pub const BREAKER_PAUSE: Duration = Duration::from_secs(30);
 /// Of so many batches of a plugin, the first has one record run again by itself, to see whether its answer depends on that
 /// record alone.
 pub const BATCHES_PER_SAMPLE: u64 = 32;
+
+/// Bytes of address space of a child that compiles. `CPython`, 18 MB, takes 1 GB.
+pub const COMPILE_BYTES_MAX: u64 = 4 << 30;
+
+/// Seconds of processor time, over all its threads, of a child that compiles. `CPython` takes 12 on two slow cores.
+pub const COMPILE_SECS_MAX: u64 = 120;
+
+/// How long a server waits for a child that compiles: no longer than for a request.
+pub const COMPILE_WAIT_MAX: Duration = Duration::from_secs(100);
+
+/// Bytes of the machine code of a component. `CPython`'s has 60 MB.
+pub const ARTEFACT_BYTES_MAX: u64 = 512 << 20;

@@ -17,6 +17,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::limits::PERSONS_MAX;
+
 pub use rows::{Indices, RowError, Runs, read_indices, read_runs};
 pub use times::{Moment, Times, read_moment, read_stretch, stretch_of};
 pub use without::{expiry_with, expiry_without, moment_without, posting_without, stretch_without};
@@ -203,6 +205,10 @@ impl Tokens {
             values(source, attributes).map(|(field, value)| self.term(field, &value)).collect();
         terms.sort_unstable();
         terms.dedup();
+        let of_persons =
+            terms.iter().position(|term| term.field == Field::Person.id()).unwrap_or(terms.len());
+        // The last field of an event, so what is left out stands at the end.
+        terms.truncate(of_persons.saturating_add(PERSONS_MAX));
         terms
     }
 }
@@ -348,6 +354,7 @@ mod tests {
             (7, "ip"),
             (8, "retention"),
             (9, "subject"),
+            (10, "person"),
         ];
         assert_eq!(ids, expected);
     }

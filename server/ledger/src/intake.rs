@@ -48,6 +48,11 @@ impl Intake {
         self.enqueue(submission)
     }
 
+    /// Held by whoever appends in another way, so that it comes before or after who is [`alone`](Self::alone).
+    pub(crate) async fn passing(&self) -> tokio::sync::OwnedRwLockReadGuard<()> {
+        Arc::clone(&self.gate).read_owned().await
+    }
+
     fn enqueue(
         &self,
         submission: Box<dyn Submission>,

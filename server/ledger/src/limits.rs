@@ -50,8 +50,21 @@ pub const ERASED_AT_ONCE: usize = 512;
 /// Bytes of disclosures in one file of the archive, after which another one is begun.
 pub const ARCHIVED_BYTES: usize = 32 << 20;
 
-/// Quarantined raw records tried again by one request, and rows of them read at once.
+/// Persons that one record is found by besides its actors and what was acted on: a mail to many must not make the commit that
+/// erases it too large.
+pub const PERSONS_MAX: usize = 64;
+
+/// Quarantined raw records tried again by one request.
 pub const RETRIED_MAX: usize = 1_000;
+
+/// Rows of quarantined raw records read at once: each may have as many bytes as a body.
+pub const QUARANTINE_ROWS_READ: usize = 8;
+
+/// Quarantined raw records that one request looks at to find those of a source; the next page goes on behind them.
+pub const QUARANTINE_TRIED: usize = 10_000;
+
+/// Events that a dry run makes of all its raw records together.
+pub const TRIAL_EVENTS_MAX: usize = 10_000;
 
 /// How long a sweep takes that somebody waits for; the next one goes on.
 pub const SWEEP_ASKED_MAX: Duration = Duration::from_mins(1);

@@ -91,6 +91,8 @@ pub struct Log {
     forgetting: Mutex<Option<JoinHandle<()>>>,
     opener: Opener,
     keeping: Keeping,
+    /// What waits for a second person is noted, approved and withdrawn one after the other.
+    pub(crate) approving: tokio::sync::Mutex<()>,
     /// Changes of sources, classes and keys come one after the other.
     pub(crate) changing: tokio::sync::Mutex<()>,
 }
@@ -205,6 +207,7 @@ impl Log {
             forgetting: Mutex::default(),
             opener,
             keeping: Keeping::default(),
+            approving: tokio::sync::Mutex::default(),
             changing: tokio::sync::Mutex::default(),
         };
         log.load_sources().await?;

@@ -86,6 +86,11 @@ impl Refusal {
         Self { slug, detail: detail.into() }
     }
 
+    /// The stable word of a reason as it stands in an answer.
+    pub(crate) fn slug_of(reason: &str) -> String {
+        reason.split_once(':').map_or(reason, |(slug, _)| slug).to_owned()
+    }
+
     /// As it stands in the answer.
     pub(crate) fn reason(&self) -> String {
         if self.detail.is_empty() { self.slug.to_owned() } else { format!("{}: {}", self.slug, self.detail) }
@@ -157,7 +162,30 @@ impl Step {
     }
 }
 
+impl Step {
+    /// The same, whose faults open no breaker of the original's.
+    fn apart(&self) -> Self {
+        Self {
+            stage: self.stage.apart(),
+            plugin: self.plugin.clone(),
+            rejects: self.rejects,
+            memory_bytes: AtomicU64::new(0),
+        }
+    }
+}
+
 impl Pipeline {
+    /// The same for trials: what fails there says nothing of what comes in.
+    pub(crate) fn apart(&self) -> Self {
+        Self {
+            digest: self.digest,
+            normalizer: self.normalizer.apart(),
+            fallback: self.fallback.as_ref().map(Step::apart),
+            redactors: self.redactors.iter().map(Step::apart).collect(),
+            retention: self.retention.apart(),
+        }
+    }
+
     /// First stage: one result a raw record, in order.
     ///
     /// # Errors

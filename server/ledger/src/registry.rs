@@ -66,13 +66,15 @@ impl Registry {
             by_digest.insert(loaded.info.digest, loaded);
             from = [key.as_slice(), &[0]].concat();
         }
-        Ok(Self {
+        let registry = Self {
             engine,
             host,
             by_digest: RwLock::new(by_digest),
             changing: tokio::sync::RwLock::default(),
             compiling: tokio::sync::Mutex::default(),
-        })
+        };
+        registry.tidy().await?;
+        Ok(registry)
     }
 
     /// Takes an upload, which `write` says and stores. The same bytes again change nothing: the second value is then
@@ -91,6 +93,22 @@ impl Registry {
         }
         // Compiling takes long, so it is done before others have to wait; one at a time, for it takes much memory.
         let _compiling = self.compiling.lock().await;
+        let taken = self.take(wasm, digest, by, now_ms, write).await;
+        if taken.is_err() {
+            // What is not taken leaves no machine code.
+            self.tidy().await?;
+        }
+        taken
+    }
+
+    async fn take(
+        &self,
+        wasm: Bytes,
+        digest: Digest,
+        by: &str,
+        now_ms: u64,
+        write: impl AsyncFnOnce(&PluginInfo, Vec<u8>) -> Result<(), LedgerError>,
+    ) -> Result<(PluginInfo, bool), LedgerError> {
         let plugin = load(&self.host, wasm.clone()).await??;
         let _changing = self.changing.write().await;
         if let Some(known) = self.get(&digest) {
@@ -135,7 +153,14 @@ impl Registry {
         let known = self.get(digest).ok_or_else(|| unknown(&digest.to_string()))?;
         write(&known.info).await?;
         self.write(|plugins| plugins.remove(digest));
-        Ok(())
+        self.tidy().await
+    }
+
+    /// Forgets the machine code of plugins that are not stored.
+    async fn tidy(&self) -> Result<(), LedgerError> {
+        let stored: Vec<[u8; 32]> = self.list().iter().map(|info| info.digest.0).collect();
+        let host = self.host.clone();
+        off_thread(move || host.keep_only(&stored)).await
     }
 
     /// While this is held no plugin goes.

@@ -133,6 +133,7 @@ impl Log {
         let signers = signing::stored(&notes, rows, self.origin())?;
         let keys = Arc::clone(self.keys());
         off_thread(move || keys.set_signing(&notes)).await??;
+        let _passing = self.intake().passing().await;
         match self.tree().rotate(signers, Some(Box::new(prepared))).await {
             Ok(_) => {
                 self.set_signing(change.rows);

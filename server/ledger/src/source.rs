@@ -86,6 +86,19 @@ impl SourceSpec {
     }
 }
 
+impl SourceSpec {
+    /// The plugins as they are named, fallback included.
+    pub(crate) fn plugins(&self) -> impl Iterator<Item = &str> {
+        let fallback = match &self.normalizer.on_error {
+            Policy::Fallback { plugin, .. } => Some(plugin),
+            Policy::Quarantine | Policy::Reject => None,
+        };
+        let stages =
+            std::iter::once(&self.normalizer).chain(&self.redactors).chain(std::iter::once(&self.retention));
+        stages.map(|stage| &stage.plugin).chain(fallback).map(String::as_str)
+    }
+}
+
 impl From<Manifest> for SourceSpec {
     fn from(Manifest { normalizer, redactors, retention, .. }: Manifest) -> Self {
         let redactors = redactors.into_iter().map(StageSpec::from).collect();
@@ -133,7 +146,8 @@ fn find(registry: &Registry, named: &str, kind: Kind) -> Result<Digest, LedgerEr
 
 impl Manifest {
     /// The plugins that it names, each once, in the order of their stages.
-    pub(crate) fn plugins(&self) -> Vec<Digest> {
+    #[must_use]
+    pub fn plugins(&self) -> Vec<Digest> {
         let mut plugins = Vec::new();
         let stages =
             std::iter::once(&self.normalizer).chain(&self.redactors).chain(std::iter::once(&self.retention));
@@ -204,7 +218,7 @@ fn step_of(
 }
 
 /// The config as the plugin is given it: RFC 8785, the empty object where there is none.
-fn config_text(config: Option<&Json>) -> Result<String, LedgerError> {
+pub(crate) fn config_text(config: Option<&Json>) -> Result<String, LedgerError> {
     let Some(config) = config else { return Ok("{}".to_owned()) };
     let text = serde_jcs::to_string(config).map_err(LedgerError::internal)?;
     if text.len() > CONFIG_BYTES_MAX {

@@ -84,3 +84,60 @@ fn what_is_no_plugin_is_refused_with_what_to_do() {
     let there = run_in(site.dir.path(), &["plugin", "new", "x", "--dir", dir]);
     assert_eq!(there.code, Some(64));
 }
+
+#[test]
+fn a_record_is_replayed_from_its_raw_record_and_from_no_other() {
+    let site = Site::portal();
+    let rules = json!({"rules": [
+        {"path": "src_endpoint.ip", "action": "drop", "entity": "IP_ADDRESS"},
+        {"path": "src_endpoint.owner.name", "action": "pseudonymize", "entity": "USER"},
+    ]});
+    let (redactor, retention) = (
+        site.file("rules.json", rules.to_string()),
+        site.file("keep.json", r#"{"rules": [{"class": "default"}]}"#),
+    );
+    let (redactor, retention) =
+        (format!("redact-fields={redactor}"), format!("retention-schedule={retention}"));
+    let bind = [
+        "source",
+        "set",
+        "portal",
+        "--normalizer",
+        "web-access",
+        "--redactor",
+        &redactor,
+        "--retention",
+        &retention,
+    ];
+    site.run(&bind).json();
+    let line = "192.0.2.7 - user3 [23/Nov/2026:08:59:58 +0000] \"GET /payslips HTTP/1.1\" 200 17\n";
+    let raw = site.file("one.log", line);
+    let index = site.run(&["ingest", &raw, "--source", "portal"]).json()["first_index"].to_string();
+    // By another pipeline from now on: the record's own is found in the log.
+    site.run(&[&bind[..5], &bind[7..]].concat()).json();
+
+    let replayed = site.run(&["plugin", "replay", &index, "--raw", &raw]).json();
+    assert_eq!(replayed["is_good"], true);
+    let is = |path: &str| {
+        let fields = replayed["fields"].as_array().unwrap();
+        fields.iter().find(|field| field["path"] == path).map(|field| field["is"].clone())
+    };
+    assert_eq!(is("src_endpoint.ip"), Some(json!("dropped")));
+    assert_eq!(is("src_endpoint.owner.name"), Some(json!("pseudonymized")));
+    assert_eq!(is("http_request.http_method"), Some(json!("same")));
+    assert_eq!(is("$retention.class"), Some(json!("same")));
+
+    for (altered, words) in
+        [(line.replace("200 17", "403 17"), "differs"), ("nonsense\n".to_owned(), "rejected")]
+    {
+        let altered = site.file("altered.log", altered);
+        let refused = site.run(&["plugin", "replay", &index, "--raw", &altered]);
+        assert_eq!(refused.code, Some(1), "{}", refused.stdout);
+        assert!((refused.stdout + &refused.stderr).contains(words));
+    }
+    // With the components at hand, the server's are not asked for.
+    let dir = paths::root().join("target/plugins");
+    let from = ["plugin", "replay", &index, "--raw", &raw, "--plugins", dir.to_str().unwrap()];
+    assert_eq!(site.run(&from).json()["is_good"], true);
+    assert_eq!(site.run(&["plugin", "replay", "0", "--raw", &raw]).code, Some(64), "entry 0 is no record");
+}

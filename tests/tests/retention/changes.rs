@@ -110,6 +110,14 @@ async fn a_class_that_keeps_less_long_waits_for_another_officer() {
     site.other.approve_change(&id).await.unwrap();
     assert_eq!(site.officer.class("sign-in").await.unwrap().settings, long);
 
+    // What was changed meanwhile is not what somebody wanted to change.
+    let id = waits(site.officer.put_class("sign-in", &class(Some(1))).await);
+    site.officer.put_class("sign-in", &longer).await.unwrap();
+    assert_eq!(site.other.approve_change(&id).await.unwrap_err().slug(), Some("conflict"));
+    assert_eq!(site.officer.class("sign-in").await.unwrap().settings, longer);
+    let id = waits(site.officer.put_class("sign-in", &long).await);
+    site.other.approve_change(&id).await.unwrap();
+
     let id = waits(site.officer.put_class("sign-in", &class(Some(1))).await);
     site.officer.withdraw_change(&id).await.unwrap();
     assert!(pending(&site.other).await.is_empty());

@@ -136,6 +136,9 @@ enum Command {
     /// Be a C2SP witness for other logs.
     #[command(subcommand)]
     Witness(witness::Command),
+    /// What a server has its plugins compiled by: a component on standard input, machine code on standard output.
+    #[command(name = COMPILE_COMMAND, hide = true)]
+    CompilePlugin,
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -148,6 +151,9 @@ enum Command {
         out: Option<PathBuf>,
     },
 }
+
+/// The command by which a server runs this program to compile plugins.
+pub(crate) const COMPILE_COMMAND: &str = "compile-plugin";
 
 /// Runs the command line of this process.
 pub(crate) fn run() -> ExitCode {
@@ -202,6 +208,10 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Monitor(args) => monitor::run(args).await,
         Command::Archive(command) => archives::run(command),
         Command::Witness(command) => witness::run(command).await,
+        Command::CompilePlugin => {
+            cairnlog_host::compile_child()?;
+            Ok(Exit::Good)
+        }
         Command::Completions { shell } => {
             // clap_complete panics where it can't write.
             let mut script = Vec::new();

@@ -1,4 +1,4 @@
-//! Changes that wait for a second person, where the server asks for one. Role `compliance`; who proposed it may withdraw it.
+//! Changes that wait for a second person, where the server asks for one. Role `compliance`.
 
 use std::sync::Arc;
 

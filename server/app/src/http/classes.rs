@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use cairnlog_ledger::{Class, Trigger};
+use cairnlog_ledger::{Class, Put, Trigger};
 use serde::{Deserialize, Serialize};
 
 use super::auth::Caller;
@@ -90,12 +90,10 @@ pub(crate) async fn put(
 ) -> Result<Response, Problem> {
     let log = app.records_for(&caller, Role::Compliance, &log)?;
     let class = Class::from(body);
-    if app.two_person
-        && let Some(id) = log.propose_class(&name, class.clone(), caller.who()).await?
-    {
-        return Ok(ProposedView::answer(id));
-    }
-    let new = log.put_class(&name, class.clone(), &caller.id).await?;
+    let new = match log.change_class(&name, class.clone(), caller.who(), app.two_person).await? {
+        Put::Done(new) => new,
+        Put::Waits(id) => return Ok(ProposedView::answer(id)),
+    };
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, axum::Json(ClassView::of(name, class))).into_response())
 }

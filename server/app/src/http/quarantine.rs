@@ -123,7 +123,7 @@ impl RetriedView {
 
     fn tried(index: u64, trial: Option<Trial>) -> Self {
         let Some(trial) = trial else {
-            let reason = "it is not in quarantine, or its source is not bound".to_owned();
+            let reason = "it is not in quarantine, a hold covers it, or its source is not bound".to_owned();
             return Self { reason: Some(reason), ..Self::new(index, "absent") };
         };
         let status = match outcome(trial.fate) {
@@ -178,8 +178,7 @@ pub(crate) async fn list(
         }
         None => 0,
     };
-    let mut found = log.quarantined(query.source.as_deref(), from, limit + 1).await?;
-    let next = if found.len() > limit { found.pop().map(|next| next.index) } else { None };
+    let (found, next) = log.quarantined(query.source.as_deref(), from, limit).await?;
     let next_cursor =
         next.map(|next| app.cursors.seal(&caller.id, &bound_to, &next.to_be_bytes())).transpose()?;
     app.recording.read(&caller, "quarantine.list", &log, Detail::of_list(found.len())).await?;
@@ -198,6 +197,9 @@ pub(crate) async fn retry(
 ) -> Result<axum::Json<RetryView>, Problem> {
     let log = app.records_for(&caller, Role::Integrator, &name)?;
     let RetryRequest { source, indices, from, dry_run, pipeline } = wanted;
+    if indices.is_some() && (source.is_some() || from > 0) {
+        return Err(Problem::bad_request("indices says all: leave source and from out"));
+    }
     if pipeline.is_some() && !dry_run {
         return Err(Problem::bad_request("pipeline is for a dry run; bind the source to it first"));
     }
@@ -207,13 +209,12 @@ pub(crate) async fn retry(
     let (indices, next) = if let Some(indices) = indices {
         (indices, None)
     } else {
-        let mut found = log.quarantined(source.as_deref(), from, RETRIED_MAX + 1).await?;
-        let next = if found.len() > RETRIED_MAX { found.pop().map(|next| next.index) } else { None };
+        let (found, next) = log.quarantined(source.as_deref(), from, RETRIED_MAX).await?;
         (found.into_iter().map(|aside| aside.index).collect(), next)
     };
     let results = if dry_run {
         let spec = pipeline.map(SourceSpec::from);
-        let tried = log.retry_dry(&indices, spec.as_ref()).await?;
+        let tried = log.retry_dry(&indices, spec.as_ref(), caller.who()).await?;
         tried.into_iter().map(|(index, trial)| RetriedView::tried(index, trial)).collect()
     } else {
         let retried = log.retry(&indices, caller.who()).await?;

@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use cairnlog_ledger::manifest::{self, Fallback, OnError};
-use cairnlog_ledger::{Policy, SourceInfo, SourceSpec, StageSpec};
+use cairnlog_ledger::{Policy, Put, SourceInfo, SourceSpec, StageSpec};
 use serde::{Deserialize, Serialize};
 
 use super::auth::Caller;
@@ -144,12 +144,10 @@ pub(crate) async fn put(
 ) -> Result<Response, Problem> {
     let log = app.records_for(&caller, Role::Integrator, &log)?;
     let spec = SourceSpec::from(pipeline);
-    if app.two_person
-        && let Some(id) = log.propose_source(&source, spec.clone(), caller.who()).await?
-    {
-        return Ok(ProposedView::answer(id));
-    }
-    let bound = log.put_source(&source, spec, caller.who()).await?;
+    let bound = match log.change_source(&source, spec, caller.who(), app.two_person).await? {
+        Put::Done(bound) => bound,
+        Put::Waits(id) => return Ok(ProposedView::answer(id)),
+    };
     let status = if bound.new { StatusCode::CREATED } else { StatusCode::OK };
     let view =
         BoundView { source, pipeline: bound.pipeline.to_string(), pipeline_index: bound.pipeline_index };

@@ -62,6 +62,8 @@ fn an_interrupted_batch_is_tried_once_more() {
         });
         (run.map(|run| run.results), runs.get())
     };
+    // Of the plugin's first batch one record is looked at again.
+    assert_eq!(interrupted(0), (Ok(vec![Ok(0), Ok(1)]), 2));
     assert_eq!(interrupted(1), (Ok(vec![Ok(0), Ok(1)]), 2));
     assert_eq!(interrupted(2), (Err(Interrupted::Deadline), 2));
 }

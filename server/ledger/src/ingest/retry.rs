@@ -22,8 +22,9 @@ use crate::access::{Access, Activity, Who};
 use crate::control::Saying;
 use crate::error::LedgerError;
 use crate::inflight::Fingerprint;
-use crate::limits::{ERASURE_REASON_BYTES_MAX, RETRIED_MAX};
+use crate::limits::{ERASURE_REASON_BYTES_MAX, QUARANTINE_ROWS_READ, QUARANTINE_TRIED, RETRIED_MAX};
 use crate::log::{Log, Ready, draft};
+use crate::pipeline::Refusal;
 use crate::prepared::Prepared;
 use crate::read::{Opened, Opening, Rows};
 use crate::retain::id_text;
@@ -90,7 +91,8 @@ struct Kept {
 }
 
 impl Log {
-    /// The quarantined raw records from that index on, at most so many; of one source, or of all.
+    /// The quarantined raw records from that index on, at most so many, of one source or of all; and the index from which to go
+    /// on, if there may be more.
     ///
     /// # Errors
     /// [`LedgerError`] where one does not open.
@@ -99,28 +101,32 @@ impl Log {
         source: Option<&str>,
         from: u64,
         limit: usize,
-    ) -> Result<Vec<SetAside>, LedgerError> {
+    ) -> Result<(Vec<SetAside>, Option<u64>), LedgerError> {
         self.require_records()?;
         let mut found = Vec::new();
         let mut scan = Scan {
             from: layout::quarantine_key(self.id(), from),
-            ..Scan::prefix(Family::Quarantine, layout::log_key(self.id()), RETRIED_MAX)
+            ..Scan::prefix(Family::Quarantine, layout::log_key(self.id()), QUARANTINE_ROWS_READ)
         };
-        while found.len() < limit {
+        let mut tried = 0;
+        loop {
             let rows = self.engine().scan(scan.clone()).await?;
-            let Some((last, _)) = rows.last() else { break };
+            let Some((last, _)) = rows.last() else { return Ok((found, None)) };
             scan.behind(last);
             for (key, _) in &rows {
                 let (_, index) = layout::parse_index_key(key).ok_or_else(damaged)?;
+                if found.len() == limit || tried == QUARANTINE_TRIED {
+                    return Ok((found, Some(index)));
+                }
+                tried += 1;
                 // One that was released or erased while this was read is none any more.
                 let Some(opened) = self.open_entry(index).await? else { continue };
                 let aside = SetAside::of(&opened).ok_or_else(damaged)?;
-                if found.len() < limit && source.is_none_or(|source| source == aside.source) {
+                if source.is_none_or(|source| source == aside.source) {
                     found.push(aside);
                 }
             }
         }
-        Ok(found)
     }
 
     /// Runs quarantined raw records through the pipelines that their sources have now, one after the other.
@@ -132,13 +138,17 @@ impl Log {
         self.check_retry(indices)?;
         self.intake().check()?;
         let by = by.into();
-        let access = Access::new(&by, Activity::Update, "quarantine.retry", self.now_ms())
-            .of("log", self.name())
-            .with([said::integer("quarantine.records", i64::try_from(indices.len()).unwrap_or(i64::MAX))]);
-        self.shared().say_change(access, 0, |_| {}).await?;
+        self.say_retry(&by, "quarantine.retry", indices.len(), None).await?;
         let mut all = Vec::with_capacity(indices.len());
         for index in indices {
-            all.push(Retried { index: *index, fate: self.retry_one(*index, &by).await? });
+            let fate = match self.retry_one(*index, &by).await {
+                // What concerns one record stops none behind it.
+                Err(error @ (LedgerError::TooLarge | LedgerError::Interrupted)) => {
+                    RetryFate::Quarantined(error.to_string())
+                }
+                fate => fate?,
+            };
+            all.push(Retried { index: *index, fate });
         }
         Ok(all)
     }
@@ -152,19 +162,26 @@ impl Log {
         &self,
         indices: &[u64],
         spec: Option<&SourceSpec>,
+        by: impl Into<Who>,
     ) -> Result<Vec<(u64, Option<Trial>)>, LedgerError> {
         self.check_retry(indices)?;
+        self.say_retry(&by.into(), "quarantine.try", indices.len(), spec).await?;
         let mut all = Vec::with_capacity(indices.len());
         for index in indices {
             let Some(kept) = self.quarantined_raw(*index).await? else {
                 all.push((*index, None));
                 continue;
             };
+            if self.held_by(&kept.opened).is_some() {
+                all.push((*index, None));
+                continue;
+            }
             let DecodedInput { received_ms, source, content_type, attributes, body } = kept.input;
             let Ok(ready) = self.ready(&source) else {
                 all.push((*index, None));
                 continue;
             };
+            let ready = Ready { pipeline: Arc::new(ready.pipeline.apart()), ..ready };
             let ready = match spec {
                 Some(spec) => {
                     Ready { pipeline: Arc::new(self.try_source(&source, spec.clone()).await?.1), ..ready }
@@ -173,9 +190,28 @@ impl Log {
             };
             let tried = Tried { ready, received_ms, source, content_type, attributes };
             let trial = off_thread(move || tried.run(&Bytes::from(body))).await??;
-            all.push((*index, Some(Trial { events: Vec::new(), ..trial })));
+            // The words of a pipeline that is in no log could be the raw record itself.
+            let reason =
+                trial.reason.map(|reason| if spec.is_some() { Refusal::slug_of(&reason) } else { reason });
+            all.push((*index, Some(Trial { events: Vec::new(), reason, ..trial })));
         }
         Ok(all)
+    }
+
+    /// Says in the control log who tries what is in quarantine, and with which plugins, if they are not the source's.
+    async fn say_retry(
+        &self,
+        by: &Who,
+        operation: &str,
+        records: usize,
+        spec: Option<&SourceSpec>,
+    ) -> Result<(), LedgerError> {
+        let records = said::integer("quarantine.records", i64::try_from(records).unwrap_or(i64::MAX));
+        let mut access = Access::new(by, Activity::Update, operation, self.now_ms()).of("log", self.name());
+        for plugin in spec.iter().flat_map(|spec| spec.plugins()) {
+            access = access.of("plugin", plugin);
+        }
+        self.shared().say_change(access.with([records]), 0, |_| {}).await
     }
 
     fn check_retry(&self, indices: &[u64]) -> Result<(), LedgerError> {
@@ -229,6 +265,8 @@ impl Log {
             Err(LedgerError::NotFound(words)) => return Ok(RetryFate::Absent(words)),
             Err(error) => return Err(error),
         };
+        // What was set aside says nothing of what comes in now.
+        let ready = Ready { pipeline: Arc::new(ready.pipeline.apart()), ..ready };
         let now_ms = self.now_ms();
         let windows = self.windows(now_ms).await?;
         let DecodedInput { received_ms, source, content_type, attributes, body } = input;
@@ -262,7 +300,7 @@ impl Log {
         match done {
             Some(Done::Logged(sealed, sighting, _)) => {
                 let entities = request.new_entities();
-                self.release_logged(index, sealed, sighting, entities, received_ms, by).await
+                self.release_logged(index, sealed, sighting, entities, by).await
             }
             Some(Done::Quarantined(_, reason, _)) => Ok(RetryFate::Quarantined(reason)),
             Some(Done::Skipped(why)) => self.release_skipped(index, why, by).await,
@@ -286,7 +324,6 @@ impl Log {
         mut sealed: Vec<Sealed>,
         sighting: Option<Sighting>,
         entities: BTreeSet<String>,
-        received_ms: u64,
         by: &Who,
     ) -> Result<RetryFate, LedgerError> {
         let records = sealed.len() as u64;
@@ -299,7 +336,7 @@ impl Log {
         let key = layout::quarantine_key(id, of);
         let events = u32::try_from(records).unwrap_or(u32::MAX);
         let sightings = sighting.map(|sighting| (0, events, sighting)).into_iter().collect();
-        let prepared = with_seen(Prepared::new(id, sealed), id, received_ms, sightings, None)
+        let prepared = with_seen(Prepared::new(id, sealed), id, self.now_ms(), sightings, None)
             .with_rows(key.len(), move |_, batch| batch.delete(Family::Quarantine, key))
             .expecting(first);
         let prepared = with_entities(prepared, id, &entities);

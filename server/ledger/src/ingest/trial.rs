@@ -1,19 +1,23 @@
 //! Dry runs: what a source's pipeline would make of raw records. Nothing is logged and nothing is kept.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use cairnlog_host::RawRecord;
+use cairnlog_store::secrets::SecretKey;
 use cairnlog_verify::event::Event;
 use serde_json::Value as Json;
 
 use super::Ingest;
 use crate::answer::Status;
 use crate::error::LedgerError;
+use crate::limits::TRIAL_EVENTS_MAX;
 use crate::log::{Log, Ready};
 use crate::payload::RedactionNote;
 use crate::pipeline::{Decided, Normalized, Refusal, Rules};
 use crate::read::Kept;
+use crate::redact::Redactor;
 
 /// What would become of a raw record.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,10 +63,22 @@ impl Log {
         let ready = self.ready(&ingest.source)?;
         let received_ms = self.now_ms();
         let Ingest { source, content_type, attributes, records, .. } = ingest;
+        // Whoever may try may not match pseudonyms: those of a trial are of a key of its own, and its faults of its own too.
+        let key = SecretKey::random().map_err(LedgerError::internal)?;
+        let redactor = Arc::new(Redactor::new(key, Arc::clone(&ready.random)));
+        let ready = Ready { pipeline: Arc::new(ready.pipeline.apart()), redactor, ..ready };
         let trial = Arc::new(Tried { ready, received_ms, source, content_type, attributes });
+        let made = Arc::new(AtomicUsize::new(0));
         let jobs = records.into_iter().map(|body| {
-            let trial = Arc::clone(&trial);
-            move || Ok(vec![trial.run(&body)?])
+            let (trial, made) = (Arc::clone(&trial), Arc::clone(&made));
+            move || {
+                let tried = trial.run(&body)?;
+                let events = tried.events.len();
+                if made.fetch_add(events, Ordering::Relaxed) + events > TRIAL_EVENTS_MAX {
+                    return Err(LedgerError::TooLarge);
+                }
+                Ok(vec![tried])
+            }
         });
         self.on_workers(jobs).await
     }

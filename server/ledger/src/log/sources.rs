@@ -174,6 +174,7 @@ impl Log {
             let row = source_row(&info).expect("it was written once already, to know its size");
             batch.put(Family::Sources, layout::source_key(id, &info.source), row);
         });
+        let _passing = self.intake.passing().await;
         let appended = self.tree.append(Box::new(prepared)).await?;
         Ok(appended.first_index + place)
     }

@@ -76,6 +76,7 @@ impl Log {
     /// [`LedgerError::NotFound`]; [`LedgerError::Conflict`] where the same token asked; those of
     /// [`erase_on_request`](Self::erase_on_request), and then it still waits, but for what is erased already.
     pub async fn approve_erasure(&self, id: &str, by: &str) -> Result<Requested, LedgerError> {
+        let _approving = self.approving.lock().await;
         let pending = self.pending_erasures().await?.into_iter().find(|pending| pending.id == id);
         let Some(pending) = pending else {
             return Err(LedgerError::NotFound("no erasure of this id waits for approval".to_owned()));
@@ -103,6 +104,7 @@ impl Log {
     /// # Errors
     /// [`LedgerError::NotFound`], or the store.
     pub async fn withdraw_erasure(&self, id: &str, by: &str) -> Result<(), LedgerError> {
+        let _approving = self.approving.lock().await;
         if !self.pending_erasures().await?.iter().any(|pending| pending.id == id) {
             return Err(LedgerError::NotFound("no erasure of this id waits for approval".to_owned()));
         }

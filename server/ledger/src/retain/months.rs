@@ -17,6 +17,8 @@ use crate::task::off_thread;
 impl Log {
     /// Destroys the index keys of months that are over and of which nothing is kept.
     pub(crate) async fn forget_months(&self) -> Result<(), LedgerError> {
+        // Who tries a raw record of an old month again holds the turn too.
+        let _turn = self.keeping().turn.lock().await;
         let now_ms = self.now_ms();
         // A request that was received when the month ended may be under way.
         let recent = [Month::of(now_ms), Month::of(now_ms.saturating_sub(WINDOW_MS))];

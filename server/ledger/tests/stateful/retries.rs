@@ -34,26 +34,26 @@ async fn entry(world: &World, index: u64) -> Entry {
 }
 
 async fn set_aside(world: &World) -> Vec<u64> {
-    let all = world.log().quarantined(None, 0, 100).await.unwrap();
+    let all = world.log().quarantined(None, 0, 100).await.unwrap().0;
     all.into_iter().map(|aside| aside.index).collect()
 }
 
 #[tokio::test]
 async fn what_is_understood_is_logged_as_it_came_and_a_release_says_where() {
     let (mut world, first) = world().await;
-    let listed = world.log().quarantined(None, 0, 100).await.unwrap();
+    let listed = world.log().quarantined(None, 0, 100).await.unwrap().0;
     let words: Vec<_> = listed.iter().map(|aside| (aside.index, aside.reason.as_str())).collect();
     assert_eq!(words, [(first, "no-retention-class"), (first + 1, "rejected")]);
     assert_eq!(listed[0].received_ms, MORNING_MS);
-    assert!(world.log().quarantined(Some("other"), 0, 100).await.unwrap().is_empty());
-    assert_eq!(world.log().quarantined(Some("aws"), first + 1, 100).await.unwrap(), listed[1..]);
+    assert!(world.log().quarantined(Some("other"), 0, 100).await.unwrap().0.is_empty());
+    assert_eq!(world.log().quarantined(Some("aws"), first + 1, 100).await.unwrap().0, listed[1..]);
 
     let Body::Quarantine { raw: committed, .. } = entry(&world, first).await.body else {
         panic!("not quarantined")
     };
     world.log().put_source("aws", plain("aws-cloudtrail"), "op").await.unwrap();
     world.clock.set(MORNING_MS + 3 * DAY_MS);
-    let tried = world.log().retry_dry(&[first, first + 1, 0], None).await.unwrap();
+    let tried = world.log().retry_dry(&[first, first + 1, 0], None, "op").await.unwrap();
     let fates: Vec<_> = tried.iter().map(|(_, trial)| trial.as_ref().map(|trial| trial.fate)).collect();
     let fate = |status| Some(TrialFate::Would(status));
     assert_eq!(fates, [fate(Status::Logged), fate(Status::Quarantined), None]);

@@ -21,7 +21,10 @@ pub struct PageKey(SecretKey);
 
 impl SecretKey {
     /// A fresh key from the system's randomness.
-    pub(super) fn random() -> Result<Self, getrandom::Error> {
+    ///
+    /// # Errors
+    /// The system's, if it has none.
+    pub fn random() -> Result<Self, getrandom::Error> {
         let mut key = Arc::new(Zeroizing::new([0; 32]));
         getrandom::fill(bytes_of(&mut key))?;
         Ok(Self(key))

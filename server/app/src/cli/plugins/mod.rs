@@ -6,6 +6,7 @@ mod golden;
 mod inspect;
 mod project;
 mod push;
+mod replay;
 mod runner;
 mod scaffold;
 
@@ -40,6 +41,14 @@ Examples:
   cairnlog plugin push target/plugins/*.wasm
   cairnlog plugin push --source doors
   cairnlog plugin push build/door-log.wasm --source doors --config config.json";
+
+const REPLAY_EXAMPLES: &str = "\
+The record's fields are disclosed and proven first, its pipeline's manifest is read from the log and hashed. A dropped value's salt
+was thrown away and a pseudonym's key is the server's: of those it is shown that they stand where they must. Exit code 1 if a
+field is another one.
+
+Example:
+  cairnlog plugin replay 42 --raw line.json";
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -111,6 +120,24 @@ pub(super) enum Command {
         /// Bind it though a try refused something.
         #[arg(long, requires = "source")]
         force: bool,
+        #[command(flatten)]
+        connection: LogConnection,
+    },
+    /// Run the plugins of a record's pipeline over its raw record again and compare with what the log committed to (roles auditor
+    /// and integrator).
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay {
+        /// The record's index.
+        index: u64,
+        /// The raw record's exact bytes; the end of its line may be there.
+        #[arg(long, value_name = "FILE")]
+        raw: PathBuf,
+        /// As the server was told it: application/json or text/plain; after its content if left out.
+        #[arg(long, value_name = "TYPE")]
+        content_type: Option<String>,
+        /// A folder with the components, instead of asking the server for them.
+        #[arg(long, value_name = "DIR")]
+        plugins: Option<PathBuf>,
         #[command(flatten)]
         connection: LogConnection,
     },
@@ -188,6 +215,11 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
         }
         Command::Push { files, source, config, force, connection } => {
             push(push::components(files)?, source, config, force, &connection).await
+        }
+        Command::Replay { index, raw, content_type, plugins, connection } => {
+            let (client, log) = (connection.connection.client()?, connection.log().await?);
+            let wanted = replay::Wanted { index, raw, content_type, plugins };
+            replay::replay(&client, &log, wanted, connection.output()).await
         }
         Command::List { connection } => {
             let client = connection.client()?;

@@ -98,6 +98,8 @@ impl Runner {
     }
 
     fn run(&self, sample: &Sample, range: std::ops::Range<usize>) -> Result<(Vec<Made>, u64), Failure> {
+        // Each run by itself: a hundred records that fail are each looked at.
+        let stage = self.stage.apart();
         match sample {
             Sample::Raw(content_type, records) => {
                 let raw = |body: &'_ Bytes| -> usize { body.len() };
@@ -112,21 +114,17 @@ impl Runner {
                         body,
                     })
                     .collect();
-                self.made(sizes, self.host.normalize(&self.stage, &records), |outcome, _| {
-                    outcome_json(outcome)
-                })
+                self.made(sizes, self.host.normalize(&stage, &records), |outcome, _| outcome_json(outcome))
             }
             Sample::Events(events) => {
                 let events: Vec<&[Attribute]> = events[range].iter().map(Vec::as_slice).collect();
                 let sizes = events.iter().map(|event| event_bytes(event)).collect();
                 if self.kind == Kind::Redactor {
-                    let run = self.host.redact(&self.stage, &events);
+                    let run = self.host.redact(&stage, &events);
                     return self
                         .made(sizes, run, |redactions, place| redactions_json(&redactions, events[place]));
                 }
-                self.made(sizes, self.host.decide(&self.stage, &events), |decision, _| {
-                    decision_json(&decision)
-                })
+                self.made(sizes, self.host.decide(&stage, &events), |decision, _| decision_json(&decision))
             }
         }
     }
