@@ -67,7 +67,7 @@ pub const QUARANTINE_TRIED: usize = 10_000;
 pub const TRIAL_EVENTS_MAX: usize = 10_000;
 
 /// How long a sweep takes that somebody waits for; the next one goes on.
-pub const SWEEP_ASKED_MAX: Duration = Duration::from_mins(1);
+pub const SWEEP_ASKED_MAX: Duration = Duration::from_secs(30);
 
 /// Records of a person looked for at once.
 pub const SUBJECT_PAGE_RECORDS: usize = 1_000;
