@@ -10,16 +10,18 @@ use serde_json::json;
 
 use crate::load::{Load, Run, Until, get, post, scattered};
 use crate::report::millis;
-use crate::samples::Samples;
 use crate::server::{ADMIN_TOKEN, LOG, Server};
 use crate::stats::float;
-use crate::{Result, Scale, throughput};
+use crate::{Result, Scale};
 
 /// The class of what is swept.
 const DUE: &str = "due";
 
 /// Connections of those who write meanwhile, and of those who read.
 const CONNECTIONS: usize = 4;
+
+/// Lines of a request that fills the log.
+const LINES: usize = 500;
 
 /// How long writers are measured at a time while the sweep goes on.
 const SLICE: Duration = Duration::from_millis(500);
@@ -40,21 +42,22 @@ struct Privacy {
 }
 
 pub(crate) async fn measure(scale: &Scale) -> Result<String> {
-    let samples = Samples::load()?;
     let dir = tempfile::Builder::new().prefix("bench-").tempdir_in(paths::root().join("target"))?;
     let mut server = Server::start(&dir.path().join("data"))?;
     furnish(&server).await?;
     let records = scale.swept;
     println!("privacy: {records} records, {CONNECTIONS} connections");
-    let fill = throughput::run(&server, &samples, 0, records).await?.rate();
-    println!("  filled: {fill:.0} records/s");
     let address = server.address()?;
+    let requests = Until::Answered((records / LINES) as u64);
+    let fill =
+        lines_to(address, "due", LINES as u64).run(CONNECTIONS, requests).await?.rate() * float(LINES as u64);
+    println!("  filled: {fill:.0} records/s");
     let reads = reads(address, records).run(CONNECTIONS, Until::Elapsed(scale.long)).await?;
     println!("  reads: {:.0}/s", reads.rate());
     let disclosures = disclosures(address, records).run(CONNECTIONS, Until::Elapsed(scale.long)).await?;
     println!("  disclosures: {:.0}/s", disclosures.rate());
 
-    let writers = writers(address);
+    let writers = lines_to(address, "web-access", 1);
     writers.run(CONNECTIONS, Until::Elapsed(SLICE)).await?;
     let quiet = writers.run(CONNECTIONS, Until::Elapsed(scale.long)).await?;
     let started = Instant::now();
@@ -95,9 +98,9 @@ async fn furnish(server: &Server) -> Result<()> {
     };
     log.put_class(DUE, &settings).await?;
     let retention = pipelines::plugin(&client, "retention-schedule").await;
-    for (source, class) in [("aws-cloudtrail", DUE), ("web-access", "default")] {
+    for (source, class) in [("due", DUE), ("web-access", "default")] {
         let pipeline = Pipeline {
-            normalizer: Stage::new(pipelines::plugin(&client, source).await, None),
+            normalizer: Stage::new(pipelines::plugin(&client, "web-access").await, None),
             redactors: Vec::new(),
             retention: Stage::new(&retention, Some(json!({"rules": [{"class": class}]}))),
         };
@@ -125,10 +128,11 @@ fn disclosures(address: SocketAddr, records: usize) -> Load {
     })
 }
 
-fn writers(address: SocketAddr) -> Load {
-    let path = format!("/api/v1/logs/{LOG}/sources/web-access/events");
+/// Access log lines, so many a request.
+fn lines_to(address: SocketAddr, source: &'static str, lines: u64) -> Load {
+    let path = format!("/api/v1/logs/{LOG}/sources/{source}/events");
     Load::new(address, move |number, out| {
-        let body = web::lines(number, 1);
+        let body = web::lines(number * lines, lines);
         out.extend(post(address, &path, Some(ADMIN_TOKEN), "text/plain", body.len()).as_bytes());
         out.extend(body.as_bytes());
     })
@@ -137,7 +141,7 @@ fn writers(address: SocketAddr) -> Load {
 impl Privacy {
     fn table(&self) -> String {
         let mut table =
-            format!("| {} CloudTrail records, nothing taken away | |\n| --- | --- |\n", self.records);
+            format!("| {} access log lines, nothing taken away | |\n| --- | --- |\n", self.records);
         let mut row = |name: &str, value: String| {
             let _ = writeln!(table, "| {name} | {value} |");
         };
