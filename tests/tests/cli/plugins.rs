@@ -62,12 +62,27 @@ fn a_new_plugin_builds_passes_its_test_and_takes_its_place_in_a_pipeline() {
     let records = site.file("records.ndjson", before.lines().next().unwrap());
     site.run(&["ingest", &records, "--source", "portal"]);
     let file = component.to_str().unwrap();
-    let pushed = site.run(&["plugin", "push", file, "--source", "portal"]);
+    let other = site.run(&["plugin", "push", file, "--source", "portal"]);
+    assert_eq!(other.code, Some(64), "it is not the plugin that is there");
+    assert!(other.stderr.contains("in place of web-access@0.1.0"), "{}", other.stderr);
+    let pushed = site.run(&["plugin", "push", file, "--source", "portal", "--force"]);
     assert_eq!(pushed.code, Some(0), "{}", pushed.stderr);
+    assert!(pushed.stderr.contains("in place of web-access@0.1.0"), "{}", pushed.stderr);
     assert!(pushed.stderr.contains("would log 1"), "{}", pushed.stderr);
     assert_eq!(site.run(&["quarantine", "retry"]).json()["logged"], 1);
     let found = site.run(&["search", "--actor", "anna@example.com"]).json();
     assert_eq!(found[0]["event"]["metadata"]["product"]["name"], "door-log");
+
+    // What was built before is not taken for what the project is now.
+    let manifest = project.join("Cargo.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.replace("version = \"0.1.0\"", "version = \"0.2.0\"")).unwrap();
+    let stale = run_in(&project, &["plugin", "test"]);
+    assert_eq!(stale.code, Some(64));
+    assert!(stale.stderr.contains("build it"), "{}", stale.stderr);
+    std::fs::write(project.join("src/lib.rs"), "no Rust").unwrap();
+    assert_eq!(run_in(&project, &["plugin", "build"]).code, Some(1));
+    assert!(!component.exists());
 }
 
 #[test]

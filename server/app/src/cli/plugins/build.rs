@@ -60,6 +60,11 @@ pub(super) fn build(project: &Project) -> Result<Inspected, Failure> {
     }
     let dir = project.dir.join("build");
     std::fs::create_dir_all(&dir).map_err(|error| Failure::file(&dir, &error))?;
+    // One of before must not be taken for what this build makes.
+    let path = project.component();
+    if path.exists() {
+        std::fs::remove_file(&path).map_err(|error| Failure::file(&path, &error))?;
+    }
     for step in &recipe.steps {
         run(&project.dir, step)?;
     }
@@ -70,7 +75,6 @@ pub(super) fn build(project: &Project) -> Result<Inspected, Failure> {
         Made::Component => describe(&made, &project.metadata),
     };
     let component = component.map_err(|error| Failure::refused(error.to_string()))?;
-    let path = project.component();
     let inspected = load(&component).map_err(|failure| failure.during(output.display()))?;
     std::fs::write(&path, &component).map_err(|error| Failure::file(&path, &error))?;
     Ok(inspected)

@@ -34,8 +34,8 @@ Examples:
 
 const PUSH_EXAMPLES: &str = "\
 Without a file it is the component that `plugin build` made of the project in this folder. With --source it takes the place of
-the plugin of its name, or else of its kind, in the source's pipeline, after it was tried on what the source has in
-quarantine.
+the plugin of its name in the source's pipeline, with --force of one of its kind, after it was tried on what the source has
+in quarantine.
 
 Examples:
   cairnlog plugin push target/plugins/*.wasm
@@ -117,7 +117,7 @@ pub(super) enum Command {
         /// Its config there; its predecessor's if left out.
         #[arg(long, value_name = "FILE", requires = "source")]
         config: Option<PathBuf>,
-        /// Bind it though a try refused something.
+        /// Bind it in place of a plugin of another name, or though a try refused something.
         #[arg(long, requires = "source")]
         force: bool,
         #[command(flatten)]
@@ -214,7 +214,8 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
             .await
         }
         Command::Push { files, source, config, force, connection } => {
-            push(push::components(files)?, source, config, force, &connection).await
+            let files = off_thread(move || push::components(files)).await?;
+            push(files, source, config, force, &connection).await
         }
         Command::Replay { index, raw, content_type, plugins, connection } => {
             let (client, log) = (connection.connection.client()?, connection.log().await?);
@@ -241,6 +242,14 @@ fn built(dir: &std::path::Path) -> Result<(Project, Runner), Failure> {
         )));
     }
     let inspected: Inspected = inspect::read(&component)?;
+    if inspected.plugin.version != project.metadata.version {
+        return Err(Failure::usage(format!(
+            "{} is of version {}, the project of {}: build it",
+            component.display(),
+            inspected.plugin.version,
+            project.metadata.version
+        )));
+    }
     let runner = Runner::new(&project, &inspected)?;
     Ok((project, runner))
 }

@@ -14,7 +14,7 @@ struct New {
     config: Option<Json>,
 }
 
-/// Puts `plugin` into the pipeline of `source`, where a plugin of its name or, if there is none, the only one of its kind is.
+/// Puts `plugin` into the pipeline of `source`, where a plugin of its name or, with `force`, the only one of its kind is.
 /// What is in the source's quarantine is tried with it before; the source is bound where nothing becomes worse, or with
 /// `force`. Answers what was said.
 pub(super) async fn bind(
@@ -31,7 +31,19 @@ pub(super) async fn bind(
         known.iter().any(|known| known.digest.to_string() == digest && known.name == plugin.name)
     };
     let new = New { digest: plugin.digest.to_string(), config };
-    let pipeline = replaced(bound, plugin, &new, named)?;
+    let name = |digest: &str| {
+        let of = known.iter().find(|known| known.digest.to_string() == digest);
+        of.map_or_else(|| digest.to_owned(), |known| format!("{}@{}", known.name, known.version))
+    };
+    let (pipeline, before) = replaced(bound, plugin, &new, named)?;
+    if !named(&before) && !force {
+        return Err(Failure::usage(format!(
+            "{source} has no plugin called {}; `--force` puts it in place of {}",
+            plugin.name,
+            name(&before)
+        )));
+    }
+    let before = name(&before);
     let dry = Retry {
         source: Some(source.to_owned()),
         dry_run: true,
@@ -51,7 +63,10 @@ pub(super) async fn bind(
         )));
     }
     let bound = log.put_source(source, &pipeline).await?;
-    Ok(format!("{source} is bound to pipeline {}, entry {}; {words}", bound.pipeline, bound.pipeline_index))
+    Ok(format!(
+        "{source} is bound to pipeline {}, entry {}, in place of {before}; {words}",
+        bound.pipeline, bound.pipeline_index
+    ))
 }
 
 fn replaced(
@@ -59,36 +74,39 @@ fn replaced(
     plugin: &Plugin,
     new: &New,
     named: impl Fn(&str) -> bool,
-) -> Result<Pipeline, Failure> {
+) -> Result<(Pipeline, String), Failure> {
     let Source { normalizer: Some(mut normalizer), mut redactors, retention: Some(mut retention), .. } =
         bound
     else {
         return Err(Failure::cannot_tell("the server does not show the source's stages"));
     };
     let is_of = |kind: &str| plugin.kinds.iter().any(|known| known == kind);
-    if named(&normalizer.plugin) || (is_of("normalizer") && !is_of("redactor") && !is_of("retention")) {
-        replace(&mut normalizer, new);
+    let before = if named(&normalizer.plugin)
+        || (is_of("normalizer") && !is_of("redactor") && !is_of("retention"))
+    {
+        replace(&mut normalizer, new)
     } else if let Some(stage) = redactors.iter_mut().find(|stage| named(&stage.plugin)) {
-        replace(stage, new);
+        replace(stage, new)
     } else if named(&retention.plugin) || is_of("retention") {
-        replace(&mut retention, new);
+        replace(&mut retention, new)
     } else if let [only] = redactors.as_mut_slice() {
-        replace(only, new);
+        replace(only, new)
     } else {
         return Err(Failure::usage(format!(
             "the pipeline has {} redactors and none is called {}: `cairnlog source set` says which is to be where",
             redactors.len(),
             plugin.name
         )));
-    }
-    Ok(Pipeline { normalizer, redactors, retention })
+    };
+    Ok((Pipeline { normalizer, redactors, retention }, before))
 }
 
-fn replace<P>(stage: &mut Stage<P>, new: &New) {
-    stage.plugin.clone_from(&new.digest);
+/// Answers which plugin was there.
+fn replace<P>(stage: &mut Stage<P>, new: &New) -> String {
     if new.config.is_some() {
         stage.config.clone_from(&new.config);
     }
+    std::mem::replace(&mut stage.plugin, new.digest.clone())
 }
 
 /// The components to push: files, or the one of the project in this folder.
@@ -96,9 +114,6 @@ pub(super) fn components(files: Vec<PathBuf>) -> Result<Vec<PathBuf>, Failure> {
     if !files.is_empty() {
         return Ok(files);
     }
-    let component = super::project::Project::open(Path::new("."))?.component();
-    if component.is_file() {
-        return Ok(vec![component]);
-    }
-    Err(Failure::usage(format!("there is no {}: `cairnlog plugin build` makes it", component.display())))
+    let (project, _) = super::built(Path::new("."))?;
+    Ok(vec![project.component()])
 }
