@@ -74,7 +74,10 @@ pub use quarantine::{Retried, Retry, RetryAnswer, SetAside, Trial};
 pub use records::{AppliedRedaction, Order, Record, RecordQuery, RecordRetention};
 pub use retention::{ClassDue, ClassSettings, RetentionClass, Sweep, Swept, Trigger};
 pub use secret::Secret;
-pub use sources::{Bound, Fallback, NormalizerErrorPolicy, OnError, Pipeline, Source, Stage};
+pub use sources::{
+    Bound, Canary, CanaryFate, CanaryMember, CanaryRefused, Fallback, NormalizerErrorPolicy, OnError,
+    Pipeline, Source, Stage,
+};
 pub use stream::RecordStream;
 pub use tiles::TileLog;
 pub use tokens::{CreatedToken, NewToken, Role, Token};

@@ -9,6 +9,7 @@ use crate::client::checked_name;
 use crate::error::Error;
 use crate::logs::Log;
 use crate::page::{Page, PageRequest};
+use crate::transport::Call;
 
 /// What a source's raw records go through.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -92,6 +93,69 @@ pub struct Bound {
     pub new: bool,
 }
 
+/// A pipeline that is tried beside a source's own, and what it came to.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Canary {
+    /// The source.
+    pub source: String,
+    /// Of a hundred batches, how many it is run over.
+    pub percent: u8,
+    /// Since when it is tried, RFC 3339 UTC.
+    pub since: String,
+    /// Since when the figures below count, RFC 3339 UTC: since then, or since the server started.
+    pub counted_since: String,
+    /// Batches over which it was run.
+    pub batches: u64,
+    /// Batches whose turn it was, and over which it was not.
+    pub batches_missed: u64,
+    /// Raw records of the batches.
+    pub records: u64,
+    /// Raw records of which it makes the very same.
+    pub same: u64,
+    /// Raw records with another fate than in the log.
+    pub fates: Vec<CanaryFate>,
+    /// Raw records of which other events would be logged, by what differs.
+    pub members: Vec<CanaryMember>,
+    /// Raw records that it refuses, by reason.
+    pub refused: Vec<CanaryRefused>,
+}
+
+/// Raw records with another fate than in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CanaryFate {
+    /// Their fate in the log: `logged`, `skipped` or `quarantined`.
+    pub kept: String,
+    /// What it would have been.
+    pub canary: String,
+    /// How many.
+    pub records: u64,
+}
+
+/// Raw records of which something differs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CanaryMember {
+    /// A top-level member of OCSF's events, `events` for their number, `retention`, or `other`.
+    pub member: String,
+    /// How many.
+    pub records: u64,
+}
+
+/// Raw records that are refused.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CanaryRefused {
+    /// A stable word: `rejected`, `trap`, `bad-return` …
+    pub reason: String,
+    /// How many.
+    pub records: u64,
+}
+
+#[derive(Serialize)]
+struct CanaryWire<'a> {
+    percent: u8,
+    #[serde(flatten)]
+    pipeline: &'a Pipeline,
+}
+
 #[derive(Deserialize)]
 struct BoundWire {
     source: String,
@@ -129,6 +193,10 @@ impl Log {
     pub async fn put_source(&self, source: &str, pipeline: &Pipeline) -> Result<Bound, Error> {
         let source = checked_name("source", source)?;
         let call = self.api("binding the source", Method::PUT, &["sources", &source]).json(pipeline)?;
+        self.bound(call).await
+    }
+
+    async fn bound(&self, call: Call) -> Result<Bound, Error> {
         let answer = self.send(call.slow()).await?.unless_it_waits()?;
         let wire: BoundWire = answer.json()?;
         Ok(Bound {
@@ -137,6 +205,58 @@ impl Log {
             pipeline_index: wire.pipeline_index,
             new: answer.is_created(),
         })
+    }
+
+    /// `POST …/sources/{source}/rollback`: gives it the pipeline that it had before its present one.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a name that can't be one; a problem, `conflict` where it had no other; [`Error::Waits`]; or no usable
+    /// answer.
+    pub async fn roll_back(&self, source: &str) -> Result<Bound, Error> {
+        let source = checked_name("source", source)?;
+        self.bound(self.api("rolling the source back", Method::POST, &["sources", &source, "rollback"])).await
+    }
+
+    /// `PUT …/sources/{source}/canary`: tries a pipeline beside the source's own, over so many of a hundred batches.
+    ///
+    /// # Errors
+    /// Those of [`put_source`](Self::put_source).
+    pub async fn put_canary(&self, source: &str, pipeline: &Pipeline, percent: u8) -> Result<Canary, Error> {
+        let source = checked_name("source", source)?;
+        let call = self
+            .api("trying a pipeline", Method::PUT, &["sources", &source, "canary"])
+            .json(&CanaryWire { percent, pipeline })?;
+        self.send(call.slow()).await?.json()
+    }
+
+    /// `GET …/sources/{source}/canary`: what it came to so far.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a name that can't be one; a problem, `not-found` where nothing is tried; or no usable answer.
+    pub async fn canary(&self, source: &str) -> Result<Canary, Error> {
+        let source = checked_name("source", source)?;
+        let call = self.api("looking at the canary", Method::GET, &["sources", &source, "canary"]);
+        self.send(call).await?.json()
+    }
+
+    /// `DELETE …/sources/{source}/canary`: ends the trial.
+    ///
+    /// # Errors
+    /// Those of [`canary`](Self::canary).
+    pub async fn stop_canary(&self, source: &str) -> Result<(), Error> {
+        let source = checked_name("source", source)?;
+        let call = self.api("stopping the canary", Method::DELETE, &["sources", &source, "canary"]);
+        self.send(call).await.map(drop)
+    }
+
+    /// `POST …/sources/{source}/canary/promote`: gives the source what is tried.
+    ///
+    /// # Errors
+    /// Those of [`canary`](Self::canary) and [`put_source`](Self::put_source).
+    pub async fn promote_canary(&self, source: &str) -> Result<Bound, Error> {
+        let source = checked_name("source", source)?;
+        let segments = ["sources", &source, "canary", "promote"];
+        self.bound(self.api("promoting the canary", Method::POST, &segments)).await
     }
 
     /// `GET …/sources`.

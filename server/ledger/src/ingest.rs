@@ -87,6 +87,7 @@ impl Log {
             None => None,
         };
         let request = Arc::new(Request {
+            log: self.id(),
             ready,
             windows,
             received_ms,
@@ -153,7 +154,7 @@ impl Log {
             let request = Arc::clone(request);
             move || request.normalize(chunk)
         };
-        self.on_workers(chunks.into_iter().map(run)).await
+        self.on_workers(&request.source, chunks.into_iter().map(run)).await
     }
 
     /// Marks raw records whose events were logged within the last day, by an earlier request or by this one.
@@ -189,7 +190,7 @@ impl Log {
             let request = Arc::clone(request);
             move || request.finish(chunk)
         };
-        self.on_workers(chunks.into_iter().map(run)).await
+        self.on_workers(&request.source, chunks.into_iter().map(run)).await
     }
 
     /// One commit for all of it; or none, where there is nothing to write.

@@ -21,7 +21,7 @@ use crate::class::Class;
 use crate::control::{CONTROL, CONTROL_ID};
 use crate::error::LedgerError;
 use crate::handles::{Clock, Random};
-use crate::limits::{LOGS_MAX, SEARCHES_MAX};
+use crate::limits::{LOGS_MAX, PERMITS_PER_CORE, SEARCHES_MAX};
 use crate::log::{Log, LogRow, Shared, draft};
 use crate::prepared::Prepared;
 use crate::registry::{PluginInfo, Registry};
@@ -29,6 +29,7 @@ use crate::retain::archive::Archive;
 use crate::said::LogSaid;
 use crate::signing::{self, KeyRow};
 use crate::worker::Sealer;
+use crate::workers::Workers;
 
 /// Who cosigns the heads of the log of an origin, if anybody.
 pub type WitnessesOf = Arc<dyn Fn(&str) -> Option<Arc<Witnesses>> + Send + Sync>;
@@ -55,7 +56,7 @@ pub struct Config {
     pub random: Arc<dyn Random>,
     /// Before `/logs/<name>` in the origin of a new log: host and perhaps port, without a scheme.
     pub public_host: String,
-    /// Chunks of raw records worked on at once.
+    /// Chunks of one source's raw records worked on at once: as many as there are cores.
     pub workers: usize,
     /// Bytes of a raw record beyond which it is quarantined.
     pub record_bytes_max: usize,
@@ -122,7 +123,7 @@ impl Ledger {
         let (workers, record_bytes_max) = (config.workers, config.record_bytes_max);
         let (keyring_backup_days, archive) = (config.keyring_backup_days, config.archive);
         let registry = Registry::open(Arc::clone(&engine), host.clone()).await?;
-        let workers = Arc::new(Semaphore::new(workers));
+        let workers = Workers::new(workers * PERMITS_PER_CORE, workers);
         let searches = Semaphore::new(SEARCHES_MAX);
         let control = OnceLock::new();
         let shared = Shared {

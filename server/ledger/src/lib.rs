@@ -17,7 +17,8 @@
 //!
 //! 1. [`error`], `task`, `inflight`, `seen`, `openings`, `answer`: what can go wrong, what is handed to another thread,
 //!    what is under way, what was seen, what is handed back once, what is answered.
-//! 2. `registry`: the server's plugins. `pipeline`: a source's stages over a chunk of raw records.
+//! 2. `registry`: the server's plugins. `pipeline`: a source's stages over a chunk of raw records. `workers`: whose turn it is
+//!    to run. `canary`: another pipeline beside a source's own, compared and never logged.
 //! 3. `intake`: the way into the tree. `log`: one log, its sources and classes; `ingest`, `read`, `search` and `disclose`
 //!    are what it does all day, or `opaque`. `tally`, `entities`: what it counts, and what it has made pseudonyms of.
 //!    `retain`: keeping and erasing; `complete`: whether all that is there opens.
@@ -27,6 +28,7 @@
 mod access;
 mod aead;
 mod answer;
+mod canary;
 mod cbor;
 mod complete;
 mod control;
@@ -54,6 +56,7 @@ mod stage;
 mod stored;
 mod tally;
 mod task;
+mod workers;
 
 pub mod class;
 pub mod error;
@@ -72,6 +75,7 @@ pub mod wrap;
 pub use access::{Access, Activity, Who};
 pub use answer::{Answer, RowAnswer, Status};
 pub use cairnlog_verify::entry::Mode;
+pub use canary::{CanaryCounts, CanarySpec};
 pub use class::{Class, Trigger};
 pub use complete::Checked;
 pub use control::CONTROL;
@@ -97,5 +101,5 @@ pub use retain::sweep::{Sweep, Swept};
 pub use rewrap::KekInfo;
 pub use rotation::KeyChange;
 pub use search::{Found, Order, Position, Search};
-pub use source::{Policy, SourceInfo, SourceSpec, StageSpec};
+pub use source::{Policy, Previous, SourceInfo, SourceSpec, StageSpec};
 pub use stored::{StoredLog, stored_logs, stored_pages};

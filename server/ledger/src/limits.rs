@@ -224,3 +224,7 @@ pub const ROWS_BYTES_MAX: usize = 8 << 20;
 
 /// Bytes of records after which a page is closed, as they are in memory: what one record has at most.
 pub const PAGE_BYTES_MAX: usize = 8 << 20;
+
+/// Permits to work a core, of which one source holds as many at a time as there are cores: so that of several sources that take
+/// all their time some can be without those behind them having to wait.
+pub const PERMITS_PER_CORE: usize = 4;

@@ -2,6 +2,7 @@
 
 mod classes;
 mod days;
+mod rollout;
 mod sources;
 pub(crate) mod waiting;
 
@@ -20,6 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::access::{Access, Activity, Who};
+use crate::canary::Canary;
 use crate::class::Class;
 use crate::entities::Entities;
 use crate::error::LedgerError;
@@ -38,6 +40,7 @@ use crate::source::SourceInfo;
 use crate::tally::Tallies;
 use crate::task::{lost, off_thread};
 use crate::worker::{Draft, Sealed, Sealer};
+use crate::workers::Workers;
 
 /// What all logs of a server share.
 pub(crate) struct Shared {
@@ -47,8 +50,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) registry: Registry,
-    /// One permit a core: chunks of all requests take turns.
-    pub(crate) workers: Arc<Semaphore>,
+    /// Chunks of all sources take turns.
+    pub(crate) workers: Arc<Workers>,
     /// One permit a search at work.
     pub(crate) searches: Semaphore,
     /// Bytes of a raw record beyond which it is quarantined.
@@ -160,12 +163,17 @@ pub struct Binding {
 struct Bound {
     info: Arc<SourceInfo>,
     pipeline: Arc<Pipeline>,
+    canary: Option<Arc<Canary>>,
 }
 
 /// Everything that a chunk of raw records needs on a worker.
+#[derive(Clone)]
 pub(crate) struct Ready {
     pub(crate) host: Host,
     pub(crate) pipeline: Arc<Pipeline>,
+    /// What is tried beside the pipeline.
+    pub(crate) canary: Option<Arc<Canary>>,
+    pub(crate) workers: Arc<Workers>,
     pub(crate) redactor: Arc<Redactor>,
     pub(crate) entities: Arc<Entities>,
     pub(crate) classes: Arc<BTreeMap<String, Class>>,
@@ -379,13 +387,13 @@ impl Log {
     pub(crate) fn ready(&self, source: &str) -> Result<Ready, LedgerError> {
         self.require_records()?;
         self.intake.check()?;
-        let pipeline = self.read_sources().get(source).map(|bound| Arc::clone(&bound.pipeline));
-        let pipeline = pipeline.ok_or_else(|| {
-            LedgerError::NotFound(format!("the log has no source {source:?}; an integrator binds it first"))
-        })?;
+        let bound = self.read_sources().get(source).cloned();
+        let Bound { pipeline, canary, .. } = bound.ok_or_else(|| rollout::no_source(source))?;
         Ok(Ready {
             host: self.shared.host.clone(),
             pipeline,
+            canary,
+            workers: Arc::clone(&self.shared.workers),
             redactor: Arc::clone(&self.redactor),
             entities: Arc::clone(&self.entities),
             classes: self.read_classes(),
@@ -395,17 +403,19 @@ impl Log {
         })
     }
 
-    /// Runs jobs on blocking threads, as many at once as there are permits; their results in order, as
-    /// one list.
-    pub(crate) async fn on_workers<T, F>(&self, jobs: impl Iterator<Item = F>) -> Result<Vec<T>, LedgerError>
+    /// Runs jobs of a source on blocking threads, as many at once as it has permits; their results in order, as one list.
+    pub(crate) async fn on_workers<T, F>(
+        &self,
+        source: &str,
+        jobs: impl Iterator<Item = F>,
+    ) -> Result<Vec<T>, LedgerError>
     where
         T: Send + 'static,
         F: FnOnce() -> Result<Vec<T>, LedgerError> + Send + 'static,
     {
         let mut running = Vec::new();
         for job in jobs {
-            let permit =
-                Arc::clone(&self.shared.workers).acquire_owned().await.map_err(LedgerError::internal)?;
+            let permit = self.shared.workers.acquire(self.id, source).await?;
             running.push(tokio::task::spawn_blocking(move || {
                 let result = job();
                 drop(permit);

@@ -186,6 +186,18 @@ impl Pipeline {
         }
     }
 
+    /// The same, none of whose stages refuses a whole request.
+    pub(crate) fn without_rejecting(self) -> Self {
+        let step = |step: Step| Step { rejects: false, ..step };
+        Self {
+            normalizer: step(self.normalizer),
+            fallback: self.fallback.map(step),
+            redactors: self.redactors.into_iter().map(step).collect(),
+            retention: step(self.retention),
+            ..self
+        }
+    }
+
     /// First stage: one result a raw record, in order.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use cairnlog_verify::entry::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::canary::CanarySpec;
 use crate::error::LedgerError;
 use crate::limits::{CONFIG_BYTES_MAX, REDACTORS_MAX};
 use crate::manifest::{Fallback, Manifest, ManifestError, OnError, Stage};
@@ -63,6 +64,41 @@ pub struct SourceInfo {
     pub pipeline_index: u64,
     /// Its stages, the plugins named by digest.
     pub manifest: Manifest,
+    /// What it was bound to before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Box<Previous>>,
+    /// What is tried beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Box<CanarySpec>>,
+}
+
+/// What a source was bound to before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Previous {
+    /// The digest of that pipeline's manifest.
+    pub pipeline: Digest,
+    /// The index of that pipeline's entry.
+    pub pipeline_index: u64,
+    /// Its stages.
+    pub manifest: Manifest,
+}
+
+impl SourceInfo {
+    /// A source that was bound to nothing before.
+    pub(crate) fn new(source: &str, pipeline: Digest, pipeline_index: u64, manifest: Manifest) -> Self {
+        let source = source.to_owned();
+        Self { source, pipeline, pipeline_index, manifest, previous: None, canary: None }
+    }
+
+    /// Takes from what the source was what goes on: all, if it is the same pipeline, else that it was before this one.
+    pub(crate) fn follow(&mut self, before: Self) {
+        let Self { pipeline, pipeline_index, manifest, previous, canary, .. } = before;
+        if pipeline == self.pipeline {
+            (self.previous, self.canary) = (previous, canary);
+        } else {
+            self.previous = Some(Box::new(Previous { pipeline, pipeline_index, manifest }));
+        }
+    }
 }
 
 impl SourceSpec {

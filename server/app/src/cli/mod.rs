@@ -25,6 +25,7 @@ mod proofs;
 mod quarantine;
 pub(crate) mod records;
 mod retention;
+mod rollout;
 mod serve;
 mod sources;
 mod tail;

@@ -1,4 +1,4 @@
-//! `source set`, `source list`, `source dry-run` (role integrator).
+//! `source set`, `source list`, `source dry-run` (role integrator); the rest of `source` is in [`rollout`].
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -18,6 +18,7 @@ use super::ingest::ContentTypeName;
 use super::limits::SMALL_FILE_BYTES_MAX;
 use super::output::Shown;
 use super::records::{redaction_json, retention_json};
+use super::rollout;
 use crate::limits::INGEST_BYTES_MAX;
 
 const EXAMPLES: &str = "\
@@ -35,21 +36,22 @@ pub(super) enum Command {
     Set {
         /// 1 to 64 of a-z, 0-9 and -.
         name: String,
-        /// The plugin that makes events of raw records, with its config if it takes one.
-        #[arg(long, value_name = "PLUGIN[=CONFIG.json]")]
-        normalizer: StageArg,
-        /// A plugin that takes away what must not be kept; may be given several times, in order.
-        #[arg(long = "redactor", value_name = "PLUGIN[=CONFIG.json]")]
-        redactors: Vec<StageArg>,
-        /// The plugin that decides how long a record lives.
-        #[arg(long, value_name = "PLUGIN[=CONFIG.json]")]
-        retention: StageArg,
-        /// What becomes of a raw record that a plugin can't process.
-        #[arg(long, value_enum, default_value = "quarantine", value_name = "POLICY")]
-        on_error: OnErrorName,
+        #[command(flatten)]
+        stages: Stages,
         #[command(flatten)]
         connection: LogConnection,
     },
+    /// Bind a source to the pipeline that it had before its present one; once more, and it has the present one again.
+    #[command(after_help = "Example:\n  cairnlog source rollback aws")]
+    Rollback {
+        /// The source's name.
+        name: String,
+        #[command(flatten)]
+        connection: LogConnection,
+    },
+    /// Try another pipeline beside a source's own, over a share of its batches.
+    #[command(subcommand)]
+    Canary(rollout::Command),
     /// Say what a source's pipeline would make of raw records; nothing is logged.
     #[command(after_help = "Example:\n  cairnlog source dry-run aws trail.ndjson")]
     DryRun {
@@ -68,6 +70,43 @@ pub(super) enum Command {
         #[command(flatten)]
         connection: LogConnection,
     },
+}
+
+/// A source's stages.
+#[derive(clap::Args)]
+pub(super) struct Stages {
+    /// The plugin that makes events of raw records, with its config if it takes one.
+    #[arg(long, value_name = "PLUGIN[=CONFIG.json]")]
+    normalizer: StageArg,
+    /// A plugin that takes away what must not be kept; may be given several times, in order.
+    #[arg(long = "redactor", value_name = "PLUGIN[=CONFIG.json]")]
+    redactors: Vec<StageArg>,
+    /// The plugin that decides how long a record lives.
+    #[arg(long, value_name = "PLUGIN[=CONFIG.json]")]
+    retention: StageArg,
+    /// What becomes of a raw record that a plugin can't process.
+    #[arg(long, value_enum, default_value = "quarantine", value_name = "POLICY")]
+    on_error: OnErrorName,
+}
+
+impl Stages {
+    /// The pipeline that they name, where the server has their plugins.
+    pub(super) async fn pipeline(self, client: &Client) -> Result<Pipeline, Failure> {
+        let Self { normalizer, redactors, retention, on_error } = self;
+        let (of_normalizer, of_others) = match on_error {
+            OnErrorName::Quarantine => (NormalizerErrorPolicy::Quarantine, OnError::Quarantine),
+            OnErrorName::Reject => (NormalizerErrorPolicy::Reject, OnError::Reject),
+        };
+        let mut stages = Vec::new();
+        for redactor in redactors {
+            stages.push(stage(client, redactor, of_others).await?);
+        }
+        Ok(Pipeline {
+            normalizer: stage(client, normalizer, of_normalizer).await?,
+            redactors: stages,
+            retention: stage(client, retention, of_others).await?,
+        })
+    }
 }
 
 /// What becomes of a raw record that a plugin can't process.
@@ -103,25 +142,13 @@ impl std::str::FromStr for StageArg {
 
 pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
-        Command::Set { name, normalizer, redactors, retention, on_error, connection } => {
-            let client = connection.connection.client()?;
-            let log = connection.log().await?;
-            let (of_normalizer, of_others) = match on_error {
-                OnErrorName::Quarantine => (NormalizerErrorPolicy::Quarantine, OnError::Quarantine),
-                OnErrorName::Reject => (NormalizerErrorPolicy::Reject, OnError::Reject),
-            };
-            let mut stages = Vec::new();
-            for redactor in redactors {
-                stages.push(stage(&client, redactor, of_others).await?);
-            }
-            let pipeline = Pipeline {
-                normalizer: stage(&client, normalizer, of_normalizer).await?,
-                redactors: stages,
-                retention: stage(&client, retention, of_others).await?,
-            };
-            let bound = log.put_source(&name, &pipeline).await?;
+        Command::Set { name, stages, connection } => {
+            let pipeline = stages.pipeline(&connection.connection.client()?).await?;
+            let bound = connection.log().await?.put_source(&name, &pipeline).await?;
             connection.output().one(&mut std::io::stdout(), &bound)?;
         }
+        Command::Rollback { name, connection } => return rollout::roll_back(&name, &connection).await,
+        Command::Canary(command) => return rollout::canary(command).await,
         Command::DryRun { name, file, content_type, connection } => {
             let body = read_bounded(&file, INGEST_BYTES_MAX as u64)?;
             let content_type = content_type.map_or_else(|| guess(&file), Into::into);

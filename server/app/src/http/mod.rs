@@ -29,6 +29,7 @@ mod proofs;
 mod quarantine;
 mod records;
 mod retention;
+mod rollout;
 mod served;
 mod sources;
 pub(crate) mod split;
@@ -105,6 +106,9 @@ fn operated() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sources::put, sources::get))
         .routes(routes!(sources::list))
         .routes(routes!(dry_run::dry_run))
+        .routes(routes!(rollout::put, rollout::get, rollout::delete))
+        .routes(routes!(rollout::promote))
+        .routes(routes!(rollout::roll_back))
         .routes(routes!(quarantine::list))
         .routes(routes!(quarantine::retry))
         .routes(routes!(quarantine::discard))

@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use cairnlog_ledger::manifest::{self, Fallback, OnError};
-use cairnlog_ledger::{Policy, Put, SourceInfo, SourceSpec, StageSpec};
+use cairnlog_ledger::{Binding, Policy, Put, SourceInfo, SourceSpec, StageSpec};
 use serde::{Deserialize, Serialize};
 
 use super::auth::Caller;
@@ -58,10 +58,10 @@ pub(crate) struct FallbackBody {
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Pipeline {
-    normalizer: Stage,
+    pub(crate) normalizer: Stage,
     #[serde(default)]
-    redactors: Vec<Stage>,
-    retention: Stage,
+    pub(crate) redactors: Vec<Stage>,
+    pub(crate) retention: Stage,
 }
 
 /// What a source is bound to.
@@ -83,6 +83,33 @@ pub(crate) struct SourceView {
     normalizer: Stage,
     redactors: Vec<Stage>,
     retention: Stage,
+    /// What `rollback` binds it to: what it was bound to before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<PreviousView>,
+    /// Of a hundred batches, over how many another pipeline is tried beside its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canary_percent: Option<u8>,
+}
+
+/// What a source was bound to before.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct PreviousView {
+    pipeline: String,
+    /// The index of that pipeline's entry.
+    pipeline_index: u64,
+}
+
+impl BoundView {
+    /// The answer to who bound it.
+    pub(crate) fn answer(source: String, bound: Put<Binding>) -> Response {
+        let Binding { new, pipeline, pipeline_index } = match bound {
+            Put::Done(bound) => bound,
+            Put::Waits(id) => return ProposedView::answer(id),
+        };
+        let status = if new { StatusCode::CREATED } else { StatusCode::OK };
+        let view = Self { source, pipeline: pipeline.to_string(), pipeline_index };
+        (status, axum::Json(view)).into_response()
+    }
 }
 
 impl From<Stage> for StageSpec {
@@ -117,7 +144,8 @@ impl From<&manifest::Stage> for Stage {
 }
 
 impl From<&SourceInfo> for SourceView {
-    fn from(SourceInfo { source, pipeline, pipeline_index, manifest }: &SourceInfo) -> Self {
+    fn from(info: &SourceInfo) -> Self {
+        let SourceInfo { source, pipeline, pipeline_index, manifest, previous, canary } = info;
         Self {
             source: source.clone(),
             pipeline: pipeline.to_string(),
@@ -125,6 +153,11 @@ impl From<&SourceInfo> for SourceView {
             normalizer: (&manifest.normalizer).into(),
             redactors: manifest.redactors.iter().map(Stage::from).collect(),
             retention: (&manifest.retention).into(),
+            previous: previous.as_ref().map(|previous| PreviousView {
+                pipeline: previous.pipeline.to_string(),
+                pipeline_index: previous.pipeline_index,
+            }),
+            canary_percent: canary.as_ref().map(|canary| canary.percent),
         }
     }
 }
@@ -144,14 +177,8 @@ pub(crate) async fn put(
 ) -> Result<Response, Problem> {
     let log = app.records_for(&caller, Role::Integrator, &log)?;
     let spec = SourceSpec::from(pipeline);
-    let bound = match log.change_source(&source, spec, caller.who(), app.two_person).await? {
-        Put::Done(bound) => bound,
-        Put::Waits(id) => return Ok(ProposedView::answer(id)),
-    };
-    let status = if bound.new { StatusCode::CREATED } else { StatusCode::OK };
-    let view =
-        BoundView { source, pipeline: bound.pipeline.to_string(), pipeline_index: bound.pipeline_index };
-    Ok((status, axum::Json(view)).into_response())
+    let bound = log.change_source(&source, spec, caller.who(), app.two_person).await?;
+    Ok(BoundView::answer(source, bound))
 }
 
 /// Lists sources. Role `integrator`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use cairnlog_host::RawRecord;
@@ -13,6 +13,7 @@ use cairnlog_verify::value::Value;
 use zeroize::Zeroizing;
 
 use super::lot::{Done, Duplicate};
+use crate::canary::{self, Made};
 use crate::class::Retention;
 use crate::error::LedgerError;
 use crate::limits::OPENINGS_BYTES_MAX;
@@ -27,8 +28,12 @@ use crate::stage::Stage;
 use crate::worker::Draft;
 use crate::wrap::Quarantined;
 
+/// The word for what is never given to a plugin, or not sealed, for its size.
+const TOO_LARGE: &str = "too-large";
+
 /// What all chunks of a request share.
 pub(super) struct Request {
+    pub(super) log: u32,
     pub(super) ready: Ready,
     pub(super) windows: Windows,
     pub(super) received_ms: u64,
@@ -106,7 +111,7 @@ impl Request {
             let result = if body.len() > bytes_max { None } else { results.next() };
             let result = result.unwrap_or_else(|| {
                 Normalized::Refused(Refusal::new(
-                    "too-large",
+                    TOO_LARGE,
                     format!("a raw record has {bytes_max} bytes at most"),
                 ))
             });
@@ -118,12 +123,13 @@ impl Request {
 
     /// Later stages: entries ready for the sequencer.
     pub(super) fn finish(&self, chunk: Vec<Read>) -> Result<Vec<Done>, LedgerError> {
+        let canary = self.ready.canary.as_ref().filter(|canary| !chunk.is_empty() && canary.picks());
         let mut events = Vec::with_capacity(chunk.len());
         let mut waiting = Vec::with_capacity(chunk.len());
         for Read { body, result, sighting, duplicate } in chunk {
             waiting.push(match (duplicate, result) {
-                (Some(duplicate), _) => Waiting::Settled(Done::Duplicate(duplicate)),
-                (None, Normalized::Skip(why)) => Waiting::Settled(Done::Skipped(why)),
+                (Some(duplicate), _) => Waiting::Settled(Done::Duplicate(duplicate), body),
+                (None, Normalized::Skip(why)) => Waiting::Settled(Done::Skipped(why), body),
                 (None, Normalized::Refused(refusal)) => Waiting::Refused(body, refusal),
                 (None, Normalized::Events(of_record)) => {
                     events.push(of_record);
@@ -139,7 +145,38 @@ impl Request {
         };
         let decided = self.ready.pipeline.finish(&rules, events)?.results;
         self.count_openings(&decided)?;
+        if let Some(canary) = canary {
+            Arc::clone(canary).start(self.beside(&waiting, &decided), Arc::clone(&self.ready.workers));
+        }
         Stage::Seal.timed(|| self.draft_and_seal(waiting, &mut decided.into_iter()))
+    }
+
+    /// What a canary is run over and compared with; of what is logged already there is nothing to compare.
+    fn beside(&self, waiting: &[Waiting], decided: &[Result<Vec<Decided>, Refusal>]) -> canary::Batch {
+        let mut decided = decided.iter();
+        let mut records = Vec::with_capacity(waiting.len());
+        for one in waiting {
+            match one {
+                Waiting::Settled(Done::Skipped(_), body) => records.push((body.clone(), Made::Skipped)),
+                // Logged already, or never given to a plugin.
+                Waiting::Settled(..) | Waiting::Refused(_, Refusal { slug: TOO_LARGE, .. }) => {}
+                Waiting::Refused(body, refusal) => {
+                    records.push((body.clone(), Made::Refused(refusal.slug)));
+                }
+                Waiting::Events(body, _) => {
+                    records.extend(decided.next().map(|decided| (body.clone(), Made::of(decided))));
+                }
+            }
+        }
+        canary::Batch {
+            ready: self.ready.clone(),
+            log: self.log,
+            received_ms: self.received_ms,
+            source: self.source.clone(),
+            content_type: self.content_type.clone(),
+            attributes: self.attributes.clone(),
+            records,
+        }
     }
 
     fn count_openings(&self, decided: &[Result<Vec<Decided>, Refusal>]) -> Result<(), LedgerError> {
@@ -173,7 +210,7 @@ impl Request {
         let plans: Vec<Plan> = waiting
             .into_iter()
             .map(|waiting| match waiting {
-                Waiting::Settled(done) => Plan::Settled(done),
+                Waiting::Settled(done, _) => Plan::Settled(done),
                 Waiting::Refused(body, refusal) => self.plan_quarantine(&mut drafts, &body, &refusal),
                 Waiting::Events(body, sighting) => match decided.next() {
                     Some(Ok(records)) if !records.is_empty() => {
@@ -267,7 +304,7 @@ impl Request {
                     match own.into_iter().collect::<Result<Vec<_>, _>>() {
                         Ok(records) => Done::Logged(records, sighting, openings),
                         Err(error) => {
-                            self.seal_refused(&body, &Refusal::new("too-large", error.to_string()))?
+                            self.seal_refused(&body, &Refusal::new(TOO_LARGE, error.to_string()))?
                         }
                     }
                 }
@@ -287,7 +324,7 @@ impl Request {
 
 /// A raw record before the later stages ran.
 enum Waiting {
-    Settled(Done),
+    Settled(Done, Bytes),
     Refused(Bytes, Refusal),
     Events(Bytes, Option<Sighting>),
 }

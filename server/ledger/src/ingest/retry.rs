@@ -266,11 +266,12 @@ impl Log {
             Err(error) => return Err(error),
         };
         // What was set aside says nothing of what comes in now.
-        let ready = Ready { pipeline: Arc::new(ready.pipeline.apart()), ..ready };
+        let ready = Ready { pipeline: Arc::new(ready.pipeline.apart()), canary: None, ..ready };
         let now_ms = self.now_ms();
         let windows = self.windows(now_ms).await?;
         let DecodedInput { received_ms, source, content_type, attributes, body } = input;
         let request = Arc::new(Request {
+            log: self.id(),
             ready,
             windows,
             received_ms,

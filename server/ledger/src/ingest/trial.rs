@@ -67,7 +67,7 @@ impl Log {
         let key = SecretKey::random().map_err(LedgerError::internal)?;
         let redactor = Arc::new(Redactor::new(key, Arc::clone(&ready.random)));
         let ready = Ready { pipeline: Arc::new(ready.pipeline.apart()), redactor, ..ready };
-        let trial = Arc::new(Tried { ready, received_ms, source, content_type, attributes });
+        let trial = Arc::new(Tried { ready, received_ms, source: source.clone(), content_type, attributes });
         let made = Arc::new(AtomicUsize::new(0));
         let jobs = records.into_iter().map(|body| {
             let (trial, made) = (Arc::clone(&trial), Arc::clone(&made));
@@ -80,7 +80,7 @@ impl Log {
                 Ok(vec![tried])
             }
         });
-        self.on_workers(jobs).await
+        self.on_workers(&source, jobs).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! A log's sources, each bound to one pipeline.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 
 use cairnlog_store::{Batch, Family, Scan, layout};
 use cairnlog_verify::entry::{Body, Digest};
@@ -10,6 +10,7 @@ use cairnlog_verify::name;
 
 use super::{Binding, Bound, Log, draft};
 use crate::access::{Access, Activity, Who};
+use crate::canary::{Canary, CanarySpec};
 use crate::error::LedgerError;
 use crate::limits::SOURCES_MAX;
 use crate::manifest::Manifest;
@@ -50,7 +51,11 @@ impl Log {
 
     /// Whether a source of this log uses the plugin.
     pub(crate) fn uses(&self, plugin: &Digest) -> bool {
-        self.read_sources().values().any(|bound| bound.info.manifest.plugins().contains(plugin))
+        let has = |info: &SourceInfo| {
+            let canary = info.canary.as_ref().map(|canary| &canary.manifest);
+            std::iter::once(&info.manifest).chain(canary).any(|manifest| manifest.plugins().contains(plugin))
+        };
+        self.read_sources().values().any(|bound| has(&bound.info))
     }
 
     /// Binds a source to a pipeline, from its next request on. The plugins and the pipeline's manifest are entries of the
@@ -70,7 +75,8 @@ impl Log {
         let _plugins = self.shared.registry.keep().await;
         let nonce = Manifest::nonce(self.shared.random.as_ref());
         let manifest = spec.resolve(&self.shared.registry, nonce)?;
-        let new = self.source(source).is_none();
+        let before = self.source(source);
+        let new = before.is_none();
         if new && self.read_sources().len() >= SOURCES_MAX {
             return Err(LedgerError::Conflict(format!("a log has {SOURCES_MAX} sources at most")));
         }
@@ -79,7 +85,10 @@ impl Log {
         let is_known = known.is_some();
         let (manifest, pipeline_index) = known.unwrap_or((manifest, 0));
         let pipeline = Digest::of(&manifest.to_jcs()?);
-        let mut info = SourceInfo { source: source.to_owned(), pipeline, pipeline_index, manifest };
+        let mut info = SourceInfo::new(source, pipeline, pipeline_index, manifest);
+        if let Some(before) = before {
+            info.follow(before.as_ref().clone());
+        }
         let pipeline = self.configure(&info).await?;
         let access = Access::new(&by.into(), Activity::Update, "sources.put", self.now_ms())
             .of("log", self.name())
@@ -104,13 +113,21 @@ impl Log {
         source: &str,
         spec: SourceSpec,
     ) -> Result<(Manifest, Pipeline), LedgerError> {
-        self.check_source(source)?;
         let _plugins = self.shared.registry.keep().await;
+        self.try_kept(source, spec).await
+    }
+
+    /// The same, while no plugin goes.
+    pub(super) async fn try_kept(
+        &self,
+        source: &str,
+        spec: SourceSpec,
+    ) -> Result<(Manifest, Pipeline), LedgerError> {
+        self.check_source(source)?;
         let manifest = spec.resolve(&self.shared.registry, Manifest::nonce(self.shared.random.as_ref()))?;
-        let pipeline = Digest::of(&manifest.to_jcs()?);
-        let info = SourceInfo { source: source.to_owned(), pipeline, pipeline_index: 0, manifest };
-        let pipeline = self.configure(&info).await?;
-        Ok((info.manifest, pipeline))
+        let digest = Digest::of(&manifest.to_jcs()?);
+        let pipeline = self.configured(manifest.clone(), digest).await?;
+        Ok((manifest, pipeline))
     }
 
     fn check_source(&self, source: &str) -> Result<(), LedgerError> {
@@ -132,14 +149,32 @@ impl Log {
 
     /// Configures every stage for real, off the async threads.
     async fn configure(&self, info: &SourceInfo) -> Result<Pipeline, LedgerError> {
-        let (shared, manifest, digest) = (Arc::clone(&self.shared), info.manifest.clone(), info.pipeline);
+        self.configured(info.manifest.clone(), info.pipeline).await
+    }
+
+    async fn configured(&self, manifest: Manifest, digest: Digest) -> Result<Pipeline, LedgerError> {
+        let shared = Arc::clone(&self.shared);
         off_thread(move || manifest.configure(&shared.host, &shared.registry, digest)).await?
     }
 
+    /// What is tried beside the same pipeline goes on.
     fn bind(&self, info: SourceInfo, pipeline: Pipeline) {
-        let name = info.source.clone();
-        let bound = Bound { info: Arc::new(info), pipeline: Arc::new(pipeline) };
-        self.sources.write().unwrap_or_else(PoisonError::into_inner).insert(name, bound);
+        let mut sources = self.write_sources();
+        let before = sources.get(&info.source).filter(|before| before.info.pipeline == info.pipeline);
+        let canary = before.and_then(|before| before.canary.clone());
+        let bound = Bound { pipeline: Arc::new(pipeline), canary, info: Arc::new(info) };
+        sources.insert(bound.info.source.clone(), bound);
+    }
+
+    /// The same pipeline, with this tried beside it.
+    pub(super) fn rebind(&self, info: SourceInfo, canary: Option<Arc<Canary>>) {
+        if let Some(bound) = self.write_sources().get_mut(&info.source) {
+            (bound.info, bound.canary) = (Arc::new(info), canary);
+        }
+    }
+
+    fn write_sources(&self) -> RwLockWriteGuard<'_, BTreeMap<String, Bound>> {
+        self.sources.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One commit: entries for plugins new to the log, the pipeline's entry, the rows by which both are known, the
@@ -209,12 +244,23 @@ impl Log {
             let info: SourceInfo = serde_json::from_slice(&row)
                 .map_err(|_| LedgerError::Internal("a stored source can't be read".to_owned()))?;
             let pipeline = self.configure(&info).await?;
-            self.bind(info, pipeline);
+            let canary = match &info.canary {
+                Some(spec) => Some(self.load_canary(spec).await?),
+                None => None,
+            };
+            self.bind(info.clone(), pipeline);
+            self.rebind(info, canary);
         }
         Ok(())
     }
+
+    async fn load_canary(&self, spec: &CanarySpec) -> Result<Arc<Canary>, LedgerError> {
+        let digest = Digest::of(&spec.manifest.to_jcs()?);
+        let pipeline = self.configured(spec.manifest.clone(), digest).await?;
+        Ok(Arc::new(Canary::new(spec.percent, &pipeline, self.now_ms())))
+    }
 }
 
-fn source_row(info: &SourceInfo) -> Result<Vec<u8>, LedgerError> {
+pub(super) fn source_row(info: &SourceInfo) -> Result<Vec<u8>, LedgerError> {
     serde_json::to_vec(info).map_err(LedgerError::internal)
 }

@@ -15,6 +15,7 @@ mod quarantine;
 mod repeats;
 mod retention;
 mod retries;
+mod rollout;
 mod search;
 mod sources;
 mod world;

@@ -1,0 +1,388 @@
+//! A canary: another pipeline beside a source's own, run over a share of its batches and compared, never logged.
+//!
+//! What a log has taken it keeps, so a pipeline is tried where it can do no harm: what goes into the log is what the source's own
+//! pipeline makes, and of what the canary makes only counts are left. They say which top-level member of an event differs, not
+//! where in it and not how: who may bind plugins may not read records, and a path can be as telling as a value.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use cairnlog_host::RawRecord;
+use cairnlog_verify::event::Attribute;
+use cairnlog_verify::value::Value;
+use serde::{Deserialize, Serialize};
+
+use crate::error::LedgerError;
+use crate::log::Ready;
+use crate::manifest::Manifest;
+use crate::pipeline::{Decided, Normalized, Pipeline, Refusal, Rules};
+use crate::workers::Workers;
+
+/// The top-level members of OCSF's events that are named in a report. Any other name is the plugin's own word, in which it could
+/// say anything.
+const MEMBERS: [&str; 46] = [
+    "access_list",
+    "access_mask",
+    "activity_id",
+    "activity_name",
+    "actor",
+    "api",
+    "auth_protocol",
+    "auth_protocol_id",
+    "category_name",
+    "category_uid",
+    "class_name",
+    "class_uid",
+    "cloud",
+    "device",
+    "dst_endpoint",
+    "end_time",
+    "enrichments",
+    "entity",
+    "entity_result",
+    "file",
+    "group",
+    "http_request",
+    "http_response",
+    "is_mfa",
+    "is_remote",
+    "logon_type",
+    "logon_type_id",
+    "message",
+    "metadata",
+    "observables",
+    "policy",
+    "privileges",
+    "resource",
+    "resources",
+    "service",
+    "session",
+    "severity",
+    "severity_id",
+    "src_endpoint",
+    "start_time",
+    "status",
+    "time",
+    "type_uid",
+    "unmapped",
+    "user",
+    "web_resources",
+];
+
+/// The word for a member that is none of those.
+const OTHER: &str = "other";
+/// The word for a record's retention class and rule.
+const RETENTION: &str = "retention";
+
+/// What is to be tried beside a source's own pipeline, as it is stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CanarySpec {
+    /// Of a hundred batches, how many it is run over: 1 to 100.
+    pub percent: u8,
+    /// What is tried.
+    pub manifest: Manifest,
+    /// Since when, in milliseconds since the Unix epoch.
+    pub since_ms: u64,
+}
+
+/// What a canary came to since it was set or the server started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CanaryCounts {
+    /// Since when this counts, in milliseconds since the Unix epoch.
+    pub counted_since_ms: u64,
+    /// Batches over which it was run.
+    pub batches: u64,
+    /// Batches whose turn it was while an earlier one was not done yet, or that the host could not run.
+    pub batches_missed: u64,
+    /// Raw records of the batches.
+    pub records: u64,
+    /// Raw records of which it makes the very same, or that it refuses or skips as the source's own pipeline does.
+    pub same: u64,
+    /// Raw records with another fate, by the fate in the log and that in the canary.
+    pub fates: BTreeMap<(&'static str, &'static str), u64>,
+    /// Raw records of which other events would be logged, by the top-level member that differs.
+    pub members: BTreeMap<&'static str, u64>,
+    /// Raw records that it refuses, by the word for the reason.
+    pub refused: BTreeMap<&'static str, u64>,
+}
+
+/// A pipeline that is tried.
+pub(crate) struct Canary {
+    percent: u8,
+    pipeline: Pipeline,
+    batches: AtomicU64,
+    is_busy: AtomicBool,
+    counts: Mutex<CanaryCounts>,
+}
+
+/// What was made of a raw record.
+pub(crate) enum Made {
+    Events(Vec<MadeEvent>),
+    Skipped,
+    Refused(&'static str),
+}
+
+/// An event as it is or would be logged.
+pub(crate) struct MadeEvent {
+    attributes: Vec<Attribute>,
+    /// Class and rule.
+    retention: Option<(String, String)>,
+}
+
+/// A batch of a source, and what its own pipeline made of it.
+pub(crate) struct Batch {
+    pub(crate) ready: Ready,
+    pub(crate) log: u32,
+    pub(crate) received_ms: u64,
+    pub(crate) source: String,
+    pub(crate) content_type: String,
+    pub(crate) attributes: Vec<(String, String)>,
+    pub(crate) records: Vec<(Bytes, Made)>,
+}
+
+impl Canary {
+    pub(crate) fn new(percent: u8, pipeline: &Pipeline, now_ms: u64) -> Self {
+        Self {
+            percent,
+            // One record that it refuses says nothing of the others of its batch.
+            pipeline: pipeline.apart().without_rejecting(),
+            batches: AtomicU64::new(0),
+            is_busy: AtomicBool::new(false),
+            counts: Mutex::new(CanaryCounts { counted_since_ms: now_ms, ..CanaryCounts::default() }),
+        }
+    }
+
+    pub(crate) fn counts(&self) -> CanaryCounts {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, CanaryCounts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is to be run over the next batch. Of any hundred in a row it is its percentage, evenly spread, the first included.
+    pub(crate) fn picks(&self) -> bool {
+        let batch = self.batches.fetch_add(1, Ordering::Relaxed);
+        let percent = u64::from(self.percent);
+        let is_picked = (batch + 1) * percent / 100 > batch * percent / 100 || batch == 0;
+        if is_picked && self.is_busy.swap(true, Ordering::Acquire) {
+            self.lock().batches_missed += 1;
+            return false;
+        }
+        is_picked
+    }
+
+    /// Runs it over a batch that it picked, in its own turn, while the source goes on.
+    pub(crate) fn start(self: Arc<Self>, batch: Batch, workers: Arc<Workers>) {
+        tokio::spawn(async move {
+            let turn = format!("{}#canary", batch.source);
+            let compared = match workers.acquire(batch.log, &turn).await {
+                Ok(permit) => {
+                    let canary = Arc::clone(&self);
+                    let running = tokio::task::spawn_blocking(move || {
+                        let result = canary.compare(&batch);
+                        drop(permit);
+                        result
+                    });
+                    running.await.unwrap_or(Err(LedgerError::Interrupted))
+                }
+                Err(error) => Err(error),
+            };
+            if compared.is_err() {
+                // Why, would be words about records; that it was not run is what counts.
+                self.lock().batches_missed += 1;
+            }
+            self.is_busy.store(false, Ordering::Release);
+        });
+    }
+
+    /// Blocks.
+    fn compare(&self, batch: &Batch) -> Result<(), LedgerError> {
+        let made = self.make(batch)?;
+        let mut counts = self.lock();
+        counts.batches += 1;
+        for ((_, kept), made) in batch.records.iter().zip(&made) {
+            counts.count(kept, made);
+        }
+        Ok(())
+    }
+
+    fn make(&self, batch: &Batch) -> Result<Vec<Made>, LedgerError> {
+        let Batch { ready, received_ms, source, content_type, attributes, records, .. } = batch;
+        let raw: Vec<RawRecord<'_>> = records
+            .iter()
+            .map(|(body, _)| RawRecord { received_ms: *received_ms, source, content_type, attributes, body })
+            .collect();
+        let normalized = self.pipeline.normalize(&ready.host, &raw)?.results;
+        let mut events = Vec::new();
+        let mut made: Vec<Option<Made>> = Vec::with_capacity(normalized.len());
+        for result in normalized {
+            made.push(match result {
+                Normalized::Events(of_record) => {
+                    events.push(of_record);
+                    None
+                }
+                Normalized::Skip(_) => Some(Made::Skipped),
+                Normalized::Refused(refusal) => Some(Made::Refused(refusal.slug)),
+            });
+        }
+        let (redactor, classes) = (&ready.redactor, &ready.classes);
+        let rules = Rules { host: &ready.host, redactor, classes, openings: false };
+        let mut decided = self.pipeline.finish(&rules, events)?.results.into_iter();
+        let mut of_decided = || decided.next().map_or(Made::Refused("bad-return"), |one| Made::of(&one));
+        Ok(made.into_iter().map(|made| made.unwrap_or_else(&mut of_decided)).collect())
+    }
+}
+
+impl Made {
+    /// What the later stages made of a raw record.
+    pub(crate) fn of(decided: &Result<Vec<Decided>, Refusal>) -> Self {
+        match decided {
+            Ok(events) => Self::Events(events.iter().map(MadeEvent::of).collect()),
+            Err(refusal) => Self::Refused(refusal.slug),
+        }
+    }
+
+    fn fate(&self) -> &'static str {
+        match self {
+            Self::Events(_) => "logged",
+            Self::Skipped => "skipped",
+            Self::Refused(_) => "quarantined",
+        }
+    }
+}
+
+impl MadeEvent {
+    fn of(decided: &Decided) -> Self {
+        let chosen = decided.retention.chosen.as_ref();
+        Self {
+            attributes: decided.attributes.clone(),
+            retention: chosen.map(|chosen| (chosen.class.clone(), chosen.rule.clone())),
+        }
+    }
+}
+
+impl CanaryCounts {
+    fn count(&mut self, kept: &Made, made: &Made) {
+        self.records += 1;
+        if let Made::Refused(reason) = made {
+            *self.refused.entry(reason).or_default() += 1;
+        }
+        let fates = (kept.fate(), made.fate());
+        if fates.0 != fates.1 {
+            *self.fates.entry(fates).or_default() += 1;
+            return;
+        }
+        let differing = match (kept, made) {
+            (Made::Events(kept), Made::Events(made)) => differing(kept, made),
+            _ => Vec::new(),
+        };
+        if differing.is_empty() {
+            self.same += 1;
+        }
+        for member in differing {
+            *self.members.entry(member).or_default() += 1;
+        }
+    }
+}
+
+/// The members in which the events of a raw record differ, each once.
+fn differing(kept: &[MadeEvent], made: &[MadeEvent]) -> Vec<&'static str> {
+    let mut members = Vec::new();
+    if kept.len() != made.len() {
+        members.push("events");
+    }
+    for (kept, made) in kept.iter().zip(made) {
+        if kept.retention != made.retention {
+            members.push(RETENTION);
+        }
+        let mut rest: BTreeMap<&str, &Value> = values(made).collect();
+        for (path, value) in values(kept) {
+            if !rest.remove(path).is_some_and(|made| is_same(value, made)) {
+                members.push(member(path));
+            }
+        }
+        members.extend(rest.into_keys().map(member));
+    }
+    members.sort_unstable();
+    members.dedup();
+    members
+}
+
+fn values(event: &MadeEvent) -> impl Iterator<Item = (&str, &Value)> {
+    event.attributes.iter().map(|attribute| (attribute.path.as_str(), &attribute.value))
+}
+
+/// Dropped values have salts of their own, so of two it can only be said that both are dropped.
+fn is_same(kept: &Value, made: &Value) -> bool {
+    matches!((kept, made), (Value::Dropped(_), Value::Dropped(_))) || kept == made
+}
+
+fn member(path: &str) -> &'static str {
+    let first = path.split(['.', '[']).next().unwrap_or_default();
+    MEMBERS.iter().find(|member| **member == first).copied().unwrap_or(OTHER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(attributes: &[(&str, i64)], class: &str) -> MadeEvent {
+        let attributes = attributes
+            .iter()
+            .map(|(path, value)| Attribute { path: (*path).to_owned(), value: Value::Integer(*value) });
+        MadeEvent {
+            attributes: attributes.collect(),
+            retention: Some((class.to_owned(), "rules[0]".to_owned())),
+        }
+    }
+
+    fn events(attributes: &[(&str, i64)]) -> Made {
+        Made::Events(vec![event(attributes, "default")])
+    }
+
+    #[test]
+    fn members_are_of_a_fixed_list_in_order() {
+        assert!(MEMBERS.is_sorted());
+        assert_eq!(member("actor.user.name"), "actor");
+        assert_eq!(member("resources[3].uid"), "resources");
+        assert_eq!(member("anna.smith"), OTHER, "a plugin's own word is not repeated");
+    }
+
+    #[test]
+    fn what_differs_is_counted_once_a_record_and_member() {
+        let mut counts = CanaryCounts::default();
+        let kept = events(&[("actor.user.name", 1), ("actor.user.uid", 2), ("time", 3)]);
+        counts.count(&kept, &events(&[("actor.user.name", 1), ("actor.user.uid", 2), ("time", 3)]));
+        counts.count(&kept, &events(&[("actor.user.name", 9), ("actor.user.uid", 8), ("time", 3)]));
+        counts.count(&kept, &events(&[("actor.user.name", 1), ("actor.user.uid", 2), ("secret", 4)]));
+        counts.count(&kept, &Made::Refused("trap"));
+        counts.count(&Made::Refused("rejected"), &kept);
+        counts.count(&Made::Refused("rejected"), &Made::Refused("trap"));
+        counts.count(&Made::Skipped, &Made::Skipped);
+        assert_eq!((counts.records, counts.same), (7, 3));
+        assert_eq!(counts.members, BTreeMap::from([("actor", 1), (OTHER, 1), ("time", 1)]));
+        assert_eq!(
+            counts.fates,
+            BTreeMap::from([(("logged", "quarantined"), 1), (("quarantined", "logged"), 1)])
+        );
+        assert_eq!(counts.refused, BTreeMap::from([("trap", 2)]));
+    }
+
+    #[test]
+    fn classes_and_the_number_of_events_count_too() {
+        let one = [event(&[("time", 1)], "default")];
+        assert_eq!(differing(&one, &[event(&[("time", 1)], "short")]), [RETENTION]);
+        assert_eq!(differing(&one, &[]), ["events"]);
+        let dropped = |byte| MadeEvent {
+            attributes: vec![Attribute { path: "time".to_owned(), value: Value::Dropped([byte; 32]) }],
+            retention: None,
+        };
+        assert!(differing(&[dropped(1)], &[dropped(2)]).is_empty(), "salts are never the same");
+        let kept_salt =
+            differing(&[dropped(1)], &[MadeEvent { retention: None, ..event(&[("time", 1)], "") }]);
+        assert_eq!(kept_salt, ["time"]);
+    }
+}
