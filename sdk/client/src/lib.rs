@@ -68,7 +68,7 @@ pub use events::{ContentType, DroppedOpening, EventStatus, Ingest, IngestAnswer,
 pub use holds::{Hold, HoldQuery, NewHold};
 pub use logs::{KekInfo, Log, LogInfo, Mode, NewKeys, NewLog};
 pub use page::{Page, PageRequest};
-pub use plugins::{Plugin, Uploaded};
+pub use plugins::{Plugin, SampledPlugin, UploadOptions, Uploaded};
 pub use proofs::{ConsistencyProof, EntryAnswer, InclusionProof, Leaf, TreeHead};
 pub use quarantine::{Retried, Retry, RetryAnswer, SetAside, Trial};
 pub use records::{AppliedRedaction, Order, Record, RecordQuery, RecordRetention};

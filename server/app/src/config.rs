@@ -4,6 +4,7 @@
 //! up in no message.
 
 mod keks;
+mod signers;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use cairnlog_ledger::Archive;
 use cairnlog_ledger::limits::{KEYRING_BACKUP_DAYS, RECORD_BYTES_DEFAULT};
+use cairnlog_verify::note::VerifierKey;
 
 use crate::backup::Places;
 pub(crate) use keks::{KekPlace, KekSettings, SourceName};
@@ -33,7 +35,7 @@ const LOG_DEFAULT: &str = "info";
 
 /// The settings that stand in a file or, as `CAIRNLOG_` and the name in capitals, in the environment. Other variables of
 /// that prefix are not ours to refuse: platforms set some for a service of this name.
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "data",
     "heads",
     "listen",
@@ -47,6 +49,7 @@ const KEYS: [&str; 20] = [
     "keyring_backup_days",
     "archive_to",
     "archive_key",
+    "plugin_keys",
     "backup_to",
     "keyring_backup_to",
     "kek_source",
@@ -83,6 +86,8 @@ pub(crate) struct Settings {
     pub(crate) keyring_backup_days: u32,
     /// Where what a sweep erases goes before, and to whom it is sealed.
     pub(crate) archive: Option<Archive>,
+    /// One of these must have signed a plugin; with none, anybody's are taken.
+    pub(crate) plugin_keys: Vec<VerifierKey>,
     /// Where the running server's copies go.
     pub(crate) backups: Places,
     /// Where the keys come from that wrap keyrings.
@@ -161,6 +166,8 @@ struct Found {
     #[serde(skip_serializing_if = "Option::is_none")]
     archive_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    plugin_keys: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     backup_to: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     keyring_backup_to: Option<PathBuf>,
@@ -200,6 +207,7 @@ pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Resul
     let days_max = KEYRING_BACKUP_DAYS_MAX as usize;
     let days = within("keyring_backup_days", found.keyring_backup_days, 1, days_max)?;
     let archive = archive(&found)?;
+    let plugin_keys = found.plugin_keys.as_deref().map(signers::load).transpose()?.unwrap_or_default();
     let backups =
         Places { store: found.backup_to.clone(), keyrings: found.keyring_backup_to.clone(), secrets: None };
     let Found { listen, public_host, log, witness_policy, two_person, .. } = found;
@@ -218,6 +226,7 @@ pub(crate) fn load(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Resul
         two_person,
         keyring_backup_days: u32::try_from(days).unwrap_or(KEYRING_BACKUP_DAYS_MAX),
         archive,
+        plugin_keys,
         backups,
         keks,
     })

@@ -13,6 +13,7 @@ use axum_server::Handle;
 use cairnlog_client::Secret;
 use cairnlog_host::{Apart, Artefacts, Compiling, Host, HostError, HostLimits};
 use cairnlog_ledger::handles::{OsRandom, Random as _, SystemClock};
+use cairnlog_ledger::limits::PERMITS_PER_CORE;
 use cairnlog_ledger::{Config, Ledger, LedgerError, Who};
 use cairnlog_store::datadir::{DataDir, DataDirError};
 use cairnlog_store::durable;
@@ -278,8 +279,9 @@ async fn open(settings: &Settings, public_host: String) -> Result<Opened, Server
         clock: clock.clone(),
         random: Arc::new(OsRandom),
         public_host,
-        workers: std::thread::available_parallelism().map_or(1, usize::from),
+        workers: cores(),
         record_bytes_max: settings.ingest.record_bytes,
+        plugin_keys: settings.plugin_keys.clone(),
         keyring_backup_days: settings.keyring_backup_days,
         archive: settings.archive.clone(),
     })
@@ -327,10 +329,21 @@ async fn open_files(settings: &Settings) -> Result<Files, ServerError> {
         let heads = KeptHeads::open(&heads).map_err(|error| ServerError::Heads(heads, error))?;
         let db = dir.db();
         let engine = RocksEngine::open(&db).map_err(|error| ServerError::Store(db, error))?;
-        let host = Host::compiling(HostLimits::default(), compiling(dir.root())?)?;
+        let host = Host::compiling(host_limits(), compiling(dir.root())?)?;
         Ok::<_, ServerError>((Arc::new(dir), keks, heads, Arc::new(engine) as Arc<dyn Engine>, host))
     });
     opening.await?
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// As many instances as there are permits to work, so that nobody who has one waits for an instance.
+fn host_limits() -> HostLimits {
+    let limits = HostLimits::default();
+    let permits = u32::try_from(cores() * PERMITS_PER_CORE).unwrap_or(u32::MAX);
+    HostLimits { instances: limits.instances.max(permits), ..limits }
 }
 
 /// Plugins are compiled by a child of this program, and their machine code is kept beside the data.

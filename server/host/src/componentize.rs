@@ -3,6 +3,7 @@
 use wasm_metadata::{AddMetadata, AddMetadataField};
 use wit_component::ComponentEncoder;
 
+use crate::host::UnusedWasi;
 use crate::inspect::{inspect, told};
 
 /// What a component says of itself; empty texts are left out. [`crate::Host::load`] requires name and version.
@@ -39,7 +40,7 @@ pub fn componentize(core: &[u8], metadata: &Metadata) -> Result<Vec<u8>, Compone
         .and_then(|mut encoder| encoder.encode())
         .map_err(|error| ComponentizeError(format!("{error:#}")))?;
     let component = describe(&component, metadata)?;
-    inspect(&component).map_err(|faults| ComponentizeError(told(&faults)))?;
+    inspect(&component, UnusedWasi::Refuse).map_err(|faults| ComponentizeError(told(&faults)))?;
     Ok(component)
 }
 

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
 
 use cairnlog_verify::event::Attribute;
 use sha2::{Digest, Sha256};
@@ -13,19 +13,16 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use crate::batches::{batches, visible};
 use crate::bindings::exports::cairnlog::plugin::{normalizer, redactor, retention, settings};
 use crate::bisect::{Batch, settle};
-use crate::breaker::Breaker;
 use crate::compile::{Compiling, Uncompiled};
 use crate::engine::{Ticker, engine};
 use crate::inspect::{Description, PluginFault, inspect, told};
 use crate::instance::{Exports, Failure, Live, State, linker};
-use crate::limits::{BATCHES_PER_SAMPLE, CONFIG_BYTES_MAX, HostLimits, MESSAGE_BYTES_MAX, WAITING_MAX};
+use crate::limits::{CONFIG_BYTES_MAX, HostLimits, MESSAGE_BYTES_MAX, WAITING_MAX};
 use crate::lower;
 use crate::permits::Permits;
+use crate::stage::{Stage, two_answers};
 use crate::text::cut;
-use crate::types::{
-    Decision, Fault, FaultKind, Interrupted, Kind, Level, Outcome, PluginLog, RawRecord, Redaction, Run,
-    Verdict,
-};
+use crate::types::{Decision, Interrupted, Kind, Outcome, PluginLog, RawRecord, Redaction, Run, Verdict};
 use crate::{check, schema};
 
 /// Runs plugins. Cheap to clone; all clones share engine, instances and limits.
@@ -88,45 +85,42 @@ pub struct Plugin {
     pub imports: Vec<String>,
     /// JSON Schema of its config, if it has one.
     pub schema: Option<String>,
+    /// What an instance of it takes.
+    pub footprint: Footprint,
     pre: InstancePre<State>,
     exports: Exports,
     /// Batches so far.
-    batches: AtomicU64,
+    pub(crate) batches: AtomicU64,
     /// Whether it has given two answers to one record.
-    is_tripped: AtomicBool,
+    pub(crate) is_tripped: AtomicBool,
+}
+
+/// What an instance of a plugin takes, before it has run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// Core WebAssembly instances, at most [`CORE_INSTANCES_MAX`](crate::limits::CORE_INSTANCES_MAX).
+    pub core_instances: u32,
+    /// Memories, at most [`MEMORIES_MAX`](crate::limits::MEMORIES_MAX).
+    pub memories: u32,
+    /// Bytes of the largest of them at the start.
+    pub memory_bytes: u64,
+    /// Tables, at most [`TABLES_MAX`](crate::limits::TABLES_MAX).
+    pub tables: u32,
+}
+
+/// What becomes of a component whose toolchain links WASI.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnusedWasi {
+    /// It is refused, with the list of what it imports.
+    #[default]
+    Refuse,
+    /// Each of those imports traps when it is called.
+    Stub,
 }
 
 impl std::fmt::Debug for Plugin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Plugin({}@{})", self.name, self.version)
-    }
-}
-
-/// A plugin with a config that it accepted. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Stage {
-    plugin: Arc<Plugin>,
-    config: Arc<str>,
-    breaker: Arc<Breaker>,
-}
-
-impl Stage {
-    /// The plugin.
-    #[must_use]
-    pub fn plugin(&self) -> &Arc<Plugin> {
-        &self.plugin
-    }
-
-    /// The same stage with a breaker of its own: for what is tried, which says nothing of what comes in.
-    #[must_use]
-    pub fn apart(&self) -> Self {
-        Self { breaker: Arc::default(), ..self.clone() }
-    }
-
-    /// The config, as it was given.
-    #[must_use]
-    pub fn config(&self) -> &str {
-        &self.config
     }
 }
 
@@ -167,7 +161,19 @@ impl Host {
     /// # Errors
     /// [`Interrupted`]: no verdict.
     pub fn load(&self, wasm: &[u8]) -> Result<Result<Arc<Plugin>, InvalidPlugin>, Interrupted> {
-        let plugin = match self.inspect_and_compile(wasm, Compiling::component)? {
+        self.load_with(wasm, UnusedWasi::Refuse)
+    }
+
+    /// The same for a component that may import WASI as long as it does not use it.
+    ///
+    /// # Errors
+    /// [`Interrupted`]: no verdict.
+    pub fn load_with(
+        &self,
+        wasm: &[u8],
+        unused: UnusedWasi,
+    ) -> Result<Result<Arc<Plugin>, InvalidPlugin>, Interrupted> {
+        let plugin = match self.inspect_and_compile(wasm, unused, Compiling::component)? {
             Ok(plugin) => plugin,
             Err(refused) => return Ok(Err(refused)),
         };
@@ -182,8 +188,12 @@ impl Host {
     ///
     /// # Errors
     /// [`Interrupted`]: no verdict.
-    pub fn load_known(&self, wasm: &[u8]) -> Result<Result<Arc<Plugin>, InvalidPlugin>, Interrupted> {
-        self.inspect_and_compile(wasm, Compiling::known_component)
+    pub fn load_known(
+        &self,
+        wasm: &[u8],
+        unused: UnusedWasi,
+    ) -> Result<Result<Arc<Plugin>, InvalidPlugin>, Interrupted> {
+        self.inspect_and_compile(wasm, unused, Compiling::known_component)
     }
 
     /// Forgets the machine code of all components but these, by their digests.
@@ -194,20 +204,27 @@ impl Host {
     fn inspect_and_compile(
         &self,
         wasm: &[u8],
+        unused: UnusedWasi,
         compiler: Compiler,
     ) -> Result<Result<Arc<Plugin>, InvalidPlugin>, Interrupted> {
-        let description = match inspect(wasm) {
+        let description = match inspect(wasm, unused) {
             Ok(description) => description,
             Err(errors) => return Ok(Err(InvalidPlugin { errors })),
         };
-        match self.compile(wasm, description, compiler) {
+        match self.compile(wasm, description, unused, compiler) {
             Ok(plugin) => Ok(Ok(Arc::new(plugin))),
             Err(Untried::Wrong(fault)) => Ok(Err(InvalidPlugin { errors: vec![fault] })),
             Err(Untried::Interrupted(interrupted)) => Err(interrupted),
         }
     }
 
-    fn compile(&self, wasm: &[u8], found: Description, compiler: Compiler) -> Result<Plugin, Untried> {
+    fn compile(
+        &self,
+        wasm: &[u8],
+        found: Description,
+        unused: UnusedWasi,
+        compiler: Compiler,
+    ) -> Result<Plugin, Untried> {
         let inner = &*self.inner;
         let refused =
             |code| move |error: wasmtime::Error| PluginFault::new(code, words(&format!("{error:#}")));
@@ -217,7 +234,16 @@ impl Host {
                 Uncompiled::Fault(fault) => Untried::Wrong(fault),
                 Uncompiled::Host(words) => Interrupted::Setup(words).into(),
             })?;
-        let pre = inner.linker.instantiate_pre(&component).map_err(refused("wrong-interface"))?;
+        let linked = match unused {
+            UnusedWasi::Refuse => inner.linker.instantiate_pre(&component),
+            UnusedWasi::Stub => {
+                let mut linker = inner.linker.clone();
+                linker
+                    .define_unknown_imports_as_traps(&component)
+                    .and_then(|()| linker.instantiate_pre(&component))
+            }
+        };
+        let pre = linked.map_err(refused("wrong-interface"))?;
         let exports = exports(&pre, &found.kinds).map_err(refused("wrong-interface"))?;
         let schema = again(|| self.try_out(&pre, &exports))?;
         if let Some(text) = &schema {
@@ -233,6 +259,7 @@ impl Host {
             kinds: found.kinds,
             imports: found.imports,
             schema,
+            footprint: footprint(&component, found.core_instances),
             pre,
             exports,
             batches: AtomicU64::new(0),
@@ -293,9 +320,7 @@ impl Host {
         config: &str,
     ) -> Result<Result<Stage, ConfigRefused>, Interrupted> {
         match again(|| self.try_config(plugin, config)) {
-            Ok(()) => {
-                Ok(Ok(Stage { plugin: Arc::clone(plugin), config: config.into(), breaker: Arc::default() }))
-            }
+            Ok(()) => Ok(Ok(Stage::new(plugin, config))),
             Err(Untried::Wrong(message)) => Ok(Err(ConfigRefused { message: words(&message) })),
             Err(Untried::Interrupted(interrupted)) => Err(interrupted),
         }
@@ -325,7 +350,7 @@ impl Host {
         records: &[RawRecord<'_>],
     ) -> Result<Run<Verdict<Outcome>>, Interrupted> {
         let indices =
-            stage.plugin.exports.normalizer.as_ref().ok_or(Interrupted::WrongKind(Kind::Normalizer))?;
+            stage.plugin().exports.normalizer.as_ref().ok_or(Interrupted::WrongKind(Kind::Normalizer))?;
         let sizes: Vec<usize> = records.iter().map(lower::raw_bytes).collect();
         self.run(stage, &sizes, |live, range| {
             let records = &records[range];
@@ -350,7 +375,8 @@ impl Host {
         stage: &Stage,
         events: &[&[Attribute]],
     ) -> Result<Run<Verdict<Vec<Redaction>>>, Interrupted> {
-        let indices = stage.plugin.exports.redactor.as_ref().ok_or(Interrupted::WrongKind(Kind::Redactor))?;
+        let indices =
+            stage.plugin().exports.redactor.as_ref().ok_or(Interrupted::WrongKind(Kind::Redactor))?;
         let sizes: Vec<usize> = events.iter().map(|event| lower::event_bytes(event)).collect();
         self.run(stage, &sizes, |live, range| {
             let events: Vec<_> = events[range].iter().map(|event| (*event, visible(event))).collect();
@@ -373,7 +399,7 @@ impl Host {
         events: &[&[Attribute]],
     ) -> Result<Run<Verdict<Decision>>, Interrupted> {
         let indices =
-            stage.plugin.exports.retention.as_ref().ok_or(Interrupted::WrongKind(Kind::Retention))?;
+            stage.plugin().exports.retention.as_ref().ok_or(Interrupted::WrongKind(Kind::Retention))?;
         let sizes: Vec<usize> = events.iter().map(|event| lower::event_bytes(event)).collect();
         self.run(stage, &sizes, |live, range| {
             let lowered: Vec<_> =
@@ -427,7 +453,7 @@ impl Host {
             }
             results.extend(verdicts);
         }
-        report(stage, &run.log);
+        stage.report(&run.log);
         Ok(run)
     }
 
@@ -465,78 +491,12 @@ impl Host {
             Failure::Deadline => Interrupted::Deadline,
             Failure::Fault(fault) => Interrupted::Setup(fault.message),
         };
-        let mut live = Live::open(&stage.plugin.pre, &self.inner.limits).map_err(interrupted)?;
-        live.configure(&stage.plugin.exports, &stage.config)
+        let mut live = Live::open(&stage.plugin().pre, &self.inner.limits).map_err(interrupted)?;
+        live.configure(&stage.plugin().exports, stage.config())
             .map_err(interrupted)?
             .map_err(|message| Interrupted::Setup(words(&message)))?;
         Ok(live)
     }
-}
-
-impl Stage {
-    /// Why its plugin is not run at all now, if it is not.
-    fn refuses_to_run(&self) -> Option<Fault> {
-        if self.plugin.is_tripped.load(Ordering::Relaxed) {
-            return Some(two_answers());
-        }
-        let left = self.breaker.open_for(Instant::now())?;
-        let words = format!(
-            "the plugin failed on everything lately and is not run for another {} s",
-            left.as_secs().saturating_add(1)
-        );
-        Some(Fault::new(FaultKind::BreakerOpen, words))
-    }
-
-    fn count<T>(&self, verdicts: &[Verdict<T>]) {
-        let faults = verdicts.iter().filter(|verdict| verdict.is_err()).count();
-        if self.breaker.count(verdicts.len() - faults, faults, Instant::now()) {
-            let (plugin, version) = (&self.plugin.name, &self.plugin.version);
-            tracing::error!(%plugin, %version, "a plugin fails on everything; it is not run for a while");
-        }
-    }
-
-    /// Which record of a batch is run again, if one is: another one each time.
-    fn sampled(&self, records: usize) -> Option<usize> {
-        let batch = self.plugin.batches.fetch_add(1, Ordering::Relaxed);
-        if records == 0 || !batch.is_multiple_of(BATCHES_PER_SAMPLE) {
-            return None;
-        }
-        let round = batch / BATCHES_PER_SAMPLE;
-        // The last one first: it has all others before it.
-        Some(records - 1 - usize::try_from(round).unwrap_or_default() % records)
-    }
-
-    /// Whether a record's answer alone is another than in its batch; from then on the plugin is run no more.
-    fn trips<T: PartialEq>(&self, in_batch: &Verdict<T>, alone: Batch<T>) -> bool {
-        let alone = match alone {
-            Ok(mut verdicts) => verdicts.pop(),
-            Err(fault) => Some(Err(fault)),
-        };
-        let is_same = match (in_batch, &alone) {
-            // Neighbours may have left it more fuel than it has alone.
-            (_, Some(Err(Fault { kind: FaultKind::OutOfFuel, .. }))) => true,
-            (Err(before), Some(Err(now))) => before.kind == now.kind,
-            (before, Some(now)) => before == now,
-            (_, None) => false,
-        };
-        if is_same {
-            return false;
-        }
-        self.plugin.is_tripped.store(true, Ordering::Relaxed);
-        let (plugin, version) = (&self.plugin.name, &self.plugin.version);
-        tracing::error!(
-            %plugin, %version,
-            "a plugin gave two answers to one record; it is not run any more, and its records go by their source's policy"
-        );
-        true
-    }
-}
-
-fn two_answers() -> Fault {
-    Fault::new(
-        FaultKind::NotDeterministic,
-        "the plugin gave two answers to one record: what it returns may depend on that record and its config alone",
-    )
 }
 
 /// What the attempts of a run used.
@@ -588,6 +548,17 @@ fn check_config(schema: Option<&str>, config: &str) -> Result<(), Untried<String
     schema::check(&schema, &json).map_err(Untried::Wrong)
 }
 
+fn footprint(component: &Component, core_instances: u32) -> Footprint {
+    // It is known of every component that does not import modules, and none may.
+    let Some(required) = component.resources_required() else { return Footprint::default() };
+    Footprint {
+        core_instances,
+        memories: required.num_memories,
+        memory_bytes: required.max_initial_memory_size.unwrap_or(0).saturating_mul(64 << 10),
+        tables: required.num_tables,
+    }
+}
+
 /// Finds the exports of `settings` and of these roles.
 fn exports(pre: &InstancePre<State>, kinds: &[Kind]) -> wasmtime::Result<Exports> {
     let plays = |kind| kinds.contains(&kind);
@@ -597,16 +568,6 @@ fn exports(pre: &InstancePre<State>, kinds: &[Kind]) -> wasmtime::Result<Exports
         redactor: plays(Kind::Redactor).then(|| redactor::GuestIndices::new(pre)).transpose()?,
         retention: plays(Kind::Retention).then(|| retention::GuestIndices::new(pre)).transpose()?,
     })
-}
-
-/// The operator's log gets how often a plugin spoke, never what it said.
-fn report(stage: &Stage, log: &PluginLog) {
-    let [debugs, infos, warnings, errors] =
-        [Level::Debug, Level::Info, Level::Warn, Level::Error].map(|level| log.count(level));
-    if debugs + infos + warnings + errors > 0 {
-        let (name, version) = (&stage.plugin.name, &stage.plugin.version);
-        tracing::debug!(plugin = %name, %version, debugs, infos, warnings, errors, "a plugin logged messages");
-    }
 }
 
 fn words(message: &str) -> String {

@@ -2,8 +2,9 @@
 
 use cairnlog_verify::name;
 use wasm_metadata::ComponentNames;
-use wasmparser::{Encoding, KnownCustom, Parser, Payload};
+use wasmparser::{Encoding, Instance, KnownCustom, Parser, Payload};
 
+use crate::host::UnusedWasi;
 use crate::instance::HOST_INTERFACE;
 use crate::limits::{COMPONENT_BYTES_MAX, FAULTS_MAX, METADATA_BYTES_MAX, VERSION_BYTES_MAX};
 use crate::text::cut;
@@ -71,6 +72,8 @@ pub(crate) struct Description {
     pub(crate) source: String,
     pub(crate) kinds: Vec<Kind>,
     pub(crate) imports: Vec<String>,
+    /// Instances of core modules, those of nested components included.
+    pub(crate) core_instances: u32,
     exports: Vec<String>,
 }
 
@@ -78,7 +81,7 @@ pub(crate) struct Description {
 ///
 /// # Errors
 /// Everything that is wrong with it as far as its sections show, at most [`FAULTS_MAX`] things.
-pub(crate) fn inspect(wasm: &[u8]) -> Result<Description, Vec<PluginFault>> {
+pub(crate) fn inspect(wasm: &[u8], unused: UnusedWasi) -> Result<Description, Vec<PluginFault>> {
     if wasm.len() > COMPONENT_BYTES_MAX {
         let detail = format!("{} bytes; a plugin has at most {COMPONENT_BYTES_MAX}", wasm.len());
         return Err(vec![PluginFault::new("too-large", detail)]);
@@ -87,14 +90,15 @@ pub(crate) fn inspect(wasm: &[u8]) -> Result<Description, Vec<PluginFault>> {
     found.kinds =
         ROLES.iter().filter(|(role, _)| found.exports.iter().any(|e| e == role)).map(|(_, k)| *k).collect();
     let mut faults: Vec<PluginFault> =
-        found.imports.iter().filter_map(|import| unknown_import(import)).collect();
+        found.imports.iter().filter_map(|import| unknown_import(import, unused)).collect();
     faults.truncate(FAULTS_MAX);
     faults.extend(missing(&found));
     if faults.is_empty() { Ok(found) } else { Err(faults) }
 }
 
-fn unknown_import(import: &str) -> Option<PluginFault> {
-    if import == HOST_INTERFACE || import == EVENTS_INTERFACE {
+fn unknown_import(import: &str, unused: UnusedWasi) -> Option<PluginFault> {
+    let is_stubbed = unused == UnusedWasi::Stub && import.starts_with("wasi:");
+    if import == HOST_INTERFACE || import == EVENTS_INTERFACE || is_stubbed {
         return None;
     }
     let cause = CAUSES.iter().find(|(start, _)| import.starts_with(start));
@@ -130,7 +134,7 @@ fn missing(found: &Description) -> Vec<PluginFault> {
     faults
 }
 
-/// Walks the sections of the outermost component; what is nested in it is skipped.
+/// Walks the sections of the outermost component; of what is nested in it only instances count.
 fn sections(wasm: &[u8]) -> Result<Description, String> {
     let mut found = Description::default();
     let mut depth = 0_usize;
@@ -143,6 +147,13 @@ fn sections(wasm: &[u8]) -> Result<Description, String> {
             }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::InstanceSection(instances) => {
+                for instance in instances {
+                    let instance =
+                        instance.map_err(|error| format!("not a WebAssembly component: {error}"))?;
+                    found.core_instances += u32::from(matches!(instance, Instance::Instantiate { .. }));
+                }
+            }
             payload if depth == 0 => section(&mut found, &payload).map_err(|error| error.to_string())?,
             _ => {}
         }

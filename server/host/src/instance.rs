@@ -12,6 +12,9 @@ use crate::types::{Fault, FaultKind, Level, PluginLog};
 /// The name under which plugins import what the host lends.
 pub(crate) const HOST_INTERFACE: &str = "cairnlog:plugin/host@1.0.0";
 
+/// What the runtime says where a plugin calls an import that is there for show; it has no type for it.
+const STUBBED: &str = "unknown import: `";
+
 /// What a store knows of its plugin. It counts memories and tables together: the runtime's own limits are for each.
 pub(crate) struct State {
     pub(crate) memory_bytes: usize,
@@ -119,6 +122,9 @@ impl Failure {
             None => {}
         }
         let message = format!("{error:#}");
+        if message.contains(STUBBED) {
+            return Self::Fault(Fault::new(FaultKind::Trap, message));
+        }
         Self::Fault(match error.downcast_ref::<Growth>() {
             Some(growth) => Fault::new(FaultKind::Memory, growth.to_string()),
             None => Fault::bad_return(message),

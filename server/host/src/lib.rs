@@ -39,14 +39,16 @@ mod instance;
 mod lower;
 mod permits;
 mod schema;
+mod stage;
 mod text;
 mod types;
 
 pub use check::is_protected;
 pub use compile::{Apart, Artefacts, Compiling, compile_child};
-pub use host::{ConfigRefused, Host, HostError, InvalidPlugin, Plugin, Stage};
+pub use host::{ConfigRefused, Footprint, Host, HostError, InvalidPlugin, Plugin, UnusedWasi};
 pub use inspect::PluginFault;
 pub use limits::HostLimits;
+pub use stage::Stage;
 pub use types::{
     Action, Decision, Fault, FaultKind, Interrupted, Kind, Level, LogLine, Outcome, PluginLog, RawRecord,
     Redaction, Run, Verdict,

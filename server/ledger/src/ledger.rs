@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use bytes::Bytes;
 use cairnlog_host::Host;
 use cairnlog_store::datadir::DataDir;
 use cairnlog_store::kept::KeptHeads;
@@ -13,6 +12,7 @@ use cairnlog_store::{Batch, Engine, Family, Scan, Stopped, layout};
 use cairnlog_tlog::{LogParams, OpenError, SharedWriter, Signer, Witnesses};
 use cairnlog_verify::entry::{Body, Digest, Mode};
 use cairnlog_verify::name;
+use cairnlog_verify::note::VerifierKey;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
@@ -24,10 +24,13 @@ use crate::handles::{Clock, Random};
 use crate::limits::{LOGS_MAX, PERMITS_PER_CORE, SEARCHES_MAX};
 use crate::log::{Log, LogRow, Shared, draft};
 use crate::prepared::Prepared;
-use crate::registry::{PluginInfo, Registry};
+use crate::registry::{PluginInfo, Registry, Upload};
 use crate::retain::archive::Archive;
 use crate::said::LogSaid;
+use crate::sample::{Sampled, sampled};
+use crate::signature::Signers;
 use crate::signing::{self, KeyRow};
+use crate::task::off_thread;
 use crate::worker::Sealer;
 use crate::workers::Workers;
 
@@ -60,6 +63,8 @@ pub struct Config {
     pub workers: usize,
     /// Bytes of a raw record beyond which it is quarantined.
     pub record_bytes_max: usize,
+    /// One of these must have signed a plugin; with none, anybody's plugins are taken.
+    pub plugin_keys: Vec<VerifierKey>,
     /// Days that a copy of a keyring lives: so long after its page was destroyed an erased record can be opened from
     /// copies.
     pub keyring_backup_days: u32,
@@ -122,7 +127,7 @@ impl Ledger {
             config;
         let (workers, record_bytes_max) = (config.workers, config.record_bytes_max);
         let (keyring_backup_days, archive) = (config.keyring_backup_days, config.archive);
-        let registry = Registry::open(Arc::clone(&engine), host.clone()).await?;
+        let registry = Registry::open(Arc::clone(&engine), host.clone(), Signers(config.plugin_keys)).await?;
         let workers = Workers::new(workers * PERMITS_PER_CORE, workers);
         let searches = Semaphore::new(SEARCHES_MAX);
         let control = OnceLock::new();
@@ -371,7 +376,7 @@ impl Ledger {
     /// has its name and version.
     pub async fn upload_plugin(
         &self,
-        wasm: Bytes,
+        upload: impl Into<Upload>,
         by: impl Into<Who>,
     ) -> Result<(PluginInfo, bool), LedgerError> {
         let (by, now_ms) = (by.into(), self.shared.clock.now_ms());
@@ -381,7 +386,29 @@ impl Ledger {
             let rows = move |batch: &mut Batch| batch.put(Family::Plugins, key, row);
             self.shared.say_change(about(access, info), bytes, rows).await
         };
-        self.shared.registry.upload(wasm, &by.uid, now_ms, say).await
+        self.shared.registry.upload(upload.into(), &by.uid, now_ms, say).await
+    }
+
+    /// Who has signed a plugin, of those whose plugins are taken; nobody where anybody's are.
+    #[must_use]
+    pub fn signers_of(&self, info: &PluginInfo) -> Vec<String> {
+        self.shared.registry.signed_by(info).unwrap_or_default()
+    }
+
+    /// Runs a plugin over samples, each by itself: raw records for a normalizer, else OCSF events as JSON. Nothing is kept.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotFound`]; [`LedgerError::BadRequest`] for samples that are too many, too large or no events, and for a
+    /// config that it refuses; [`LedgerError::Interrupted`].
+    pub async fn sample_plugin(
+        &self,
+        digest: &Digest,
+        config: Option<serde_json::Value>,
+        samples: Vec<String>,
+    ) -> Result<Vec<Sampled>, LedgerError> {
+        let plugin = self.shared.registry.resolve(&digest.to_string())?.plugin;
+        let host = self.shared.host.clone();
+        off_thread(move || sampled(&host, &plugin, config.as_ref(), &samples)).await?
     }
 
     /// All plugins, by digest.

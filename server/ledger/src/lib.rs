@@ -17,7 +17,7 @@
 //!
 //! 1. [`error`], `task`, `inflight`, `seen`, `openings`, `answer`: what can go wrong, what is handed to another thread,
 //!    what is under way, what was seen, what is handed back once, what is answered.
-//! 2. `registry`: the server's plugins. `pipeline`: a source's stages over a chunk of raw records. `workers`: whose turn it is
+//! 2. `registry`, `signature`, `sample`: the server's plugins, who stands for them, what they make of samples. `pipeline`: a source's stages over a chunk of raw records. `workers`: whose turn it is
 //!    to run. `canary`: another pipeline beside a source's own, compared and never logged.
 //! 3. `intake`: the way into the tree. `log`: one log, its sources and classes; `ingest`, `read`, `search` and `disclose`
 //!    are what it does all day, or `opaque`. `tally`, `entities`: what it counts, and what it has made pseudonyms of.
@@ -48,8 +48,10 @@ mod replay;
 mod retain;
 mod rewrap;
 mod rotation;
+mod sample;
 mod search;
 mod seen;
+mod signature;
 mod signing;
 mod source;
 mod stage;
@@ -89,7 +91,7 @@ pub use log::{Binding, Log, LogInfo};
 pub use opaque::Added;
 pub use openings::Openings;
 pub use read::{Kept, Record};
-pub use registry::PluginInfo;
+pub use registry::{PluginInfo, Upload};
 pub use replay::{Compared, Replay, Verdict};
 pub use retain::approval::Pending;
 pub use retain::archive::{Archive, ArchiveError, ArchiveKey, ArchiveSecret};
@@ -100,6 +102,8 @@ pub use retain::request::{Refusal, Refused, Requested, Target};
 pub use retain::sweep::{Sweep, Swept};
 pub use rewrap::KekInfo;
 pub use rotation::KeyChange;
+pub use sample::Sampled;
 pub use search::{Found, Order, Position, Search};
+pub use signature::{check_plugin_signature, sign_plugin};
 pub use source::{Policy, Previous, SourceInfo, SourceSpec, StageSpec};
 pub use stored::{StoredLog, stored_logs, stored_pages};

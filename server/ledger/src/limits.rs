@@ -228,3 +228,9 @@ pub const PAGE_BYTES_MAX: usize = 8 << 20;
 /// Permits to work a core, of which one source holds as many at a time as there are cores: so that of several sources that take
 /// all their time some can be without those behind them having to wait.
 pub const PERMITS_PER_CORE: usize = 4;
+
+/// Samples that an upload is tried on. They come in the query of a request.
+pub const SAMPLES_MAX: usize = 16;
+
+/// Bytes of one of them.
+pub const SAMPLE_BYTES_MAX: usize = 16 << 10;

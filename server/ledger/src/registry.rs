@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 use bytes::Bytes;
-use cairnlog_host::{Host, Kind, Plugin};
+use cairnlog_host::{Footprint, Host, Kind, Plugin, UnusedWasi};
 use cairnlog_store::{Engine, Family, Scan, layout};
 use cairnlog_verify::entry::Digest;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::LedgerError;
 use crate::limits::PLUGINS_MAX;
+use crate::signature::Signers;
 use crate::task::off_thread;
 
 /// What is known of an uploaded plugin. Name, version and summary are the component's own words.
@@ -27,14 +29,66 @@ pub struct PluginInfo {
     pub summary: String,
     /// The roles it can play: `normalizer`, `redactor`, `retention`.
     pub kinds: Vec<String>,
+    /// Its licence.
+    #[serde(default)]
+    pub license: String,
+    /// Where its source is.
+    #[serde(default)]
+    pub source: String,
     /// What it imports.
     pub imports: Vec<String>,
+    /// Whether what it imports of WASI is stubbed.
+    #[serde(default)]
+    pub stubs_wasi: bool,
     /// Bytes of the component.
     pub size: u64,
+    /// How long it took to check and compile when it was uploaded, in milliseconds.
+    #[serde(default)]
+    pub compile_ms: u64,
+    /// What an instance of it takes.
+    #[serde(default, with = "footprint")]
+    pub footprint: Footprint,
+    /// Who stands for it: a signed note over its digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
     /// Who uploaded it: the id of a token.
     pub uploaded_by: String,
     /// When, in milliseconds since the Unix epoch.
     pub uploaded_ms: u64,
+}
+
+/// A component to take.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// Its bytes.
+    pub wasm: Bytes,
+    /// A signed note over its digest, if there is one.
+    pub signature: Option<String>,
+    /// What becomes of its imports of WASI.
+    pub unused_wasi: UnusedWasi,
+}
+
+impl From<Bytes> for Upload {
+    fn from(wasm: Bytes) -> Self {
+        Self { wasm, signature: None, unused_wasi: UnusedWasi::Refuse }
+    }
+}
+
+/// A footprint in a stored row.
+mod footprint {
+    use cairnlog_host::Footprint;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    type Row = (u32, u32, u64, u32);
+
+    pub(super) fn serialize<S: Serializer>(of: &Footprint, serializer: S) -> Result<S::Ok, S::Error> {
+        (of.core_instances, of.memories, of.memory_bytes, of.tables).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Footprint, D::Error> {
+        let (core_instances, memories, memory_bytes, tables) = Row::deserialize(deserializer)?;
+        Ok(Footprint { core_instances, memories, memory_bytes, tables })
+    }
 }
 
 /// A plugin ready to be configured.
@@ -48,6 +102,8 @@ pub(crate) struct Loaded {
 pub(crate) struct Registry {
     engine: Arc<dyn Engine>,
     host: Host,
+    /// Whose plugins are taken.
+    signers: Signers,
     by_digest: RwLock<BTreeMap<Digest, Loaded>>,
     /// Uploads and deletions come one after the other, and none while sources are being bound.
     changing: tokio::sync::RwLock<()>,
@@ -57,18 +113,27 @@ pub(crate) struct Registry {
 
 impl Registry {
     /// Loads and compiles every stored plugin.
-    pub(crate) async fn open(engine: Arc<dyn Engine>, host: Host) -> Result<Self, LedgerError> {
+    pub(crate) async fn open(
+        engine: Arc<dyn Engine>,
+        host: Host,
+        signers: Signers,
+    ) -> Result<Self, LedgerError> {
         let mut by_digest = BTreeMap::new();
         let mut from = Vec::new();
         // One at a time: all of them at once are gigabytes.
         while let Some((key, row)) = engine.scan(one_from(from)).await?.pop() {
             let loaded = load_row(&host, &key, &row).await?;
+            if signers.check(&loaded.info.digest, loaded.info.signature.as_deref()).is_err() {
+                let PluginInfo { name, version, .. } = &loaded.info;
+                tracing::warn!(%name, %version, "no trusted key has signed a stored plugin; where it is bound it runs on");
+            }
             by_digest.insert(loaded.info.digest, loaded);
             from = [key.as_slice(), &[0]].concat();
         }
         let registry = Self {
             engine,
             host,
+            signers,
             by_digest: RwLock::new(by_digest),
             changing: tokio::sync::RwLock::default(),
             compiling: tokio::sync::Mutex::default(),
@@ -77,23 +142,24 @@ impl Registry {
         Ok(registry)
     }
 
-    /// Takes an upload, which `write` says and stores. The same bytes again change nothing: the second value is then
-    /// false.
+    /// Takes an upload, which `write` says and stores. The same bytes again change nothing but their signature; the second value is
+    /// then false.
     pub(crate) async fn upload(
         &self,
-        wasm: Bytes,
+        upload: Upload,
         by: &str,
         now_ms: u64,
         write: impl AsyncFnOnce(&PluginInfo, Vec<u8>) -> Result<(), LedgerError>,
     ) -> Result<(PluginInfo, bool), LedgerError> {
-        let bytes = wasm.clone();
+        let bytes = upload.wasm.clone();
         let digest = Digest(off_thread(move || Sha256::digest(&bytes).into()).await?);
         if let Some(known) = self.get(&digest) {
-            return Ok((known.info, false));
+            return Ok((self.sign(known, upload, write).await?, false));
         }
+        self.signers.check(&digest, upload.signature.as_deref())?;
         // Compiling takes long, so it is done before others have to wait; one at a time, for it takes much memory.
         let _compiling = self.compiling.lock().await;
-        let taken = self.take(wasm, digest, by, now_ms, write).await;
+        let taken = self.take(upload, digest, by, now_ms, write).await;
         if taken.is_err() {
             // What is not taken leaves no machine code.
             self.tidy().await?;
@@ -101,20 +167,60 @@ impl Registry {
         taken
     }
 
+    /// Takes the signature of a plugin that is there, if it is one and another than it has.
+    async fn sign(
+        &self,
+        known: Loaded,
+        upload: Upload,
+        write: impl AsyncFnOnce(&PluginInfo, Vec<u8>) -> Result<(), LedgerError>,
+    ) -> Result<PluginInfo, LedgerError> {
+        let Loaded { mut info, plugin } = known;
+        let Upload { wasm, signature, .. } = upload;
+        let has_changed = signature.is_some() && signature != info.signature;
+        let signature = signature.or(info.signature);
+        self.signers.check(&info.digest, signature.as_deref())?;
+        info.signature = signature;
+        if has_changed {
+            let _changing = self.changing.write().await;
+            if self.get(&info.digest).is_none() {
+                return Err(unknown(&info.digest.to_string()));
+            }
+            write(&info, write_row(&info, &wasm)?).await?;
+            self.write(|plugins| plugins.insert(info.digest, Loaded { info: info.clone(), plugin }));
+        }
+        Ok(info)
+    }
+
+    /// Who has signed a plugin, of those who may.
+    ///
+    /// # Errors
+    /// [`LedgerError::InvalidPlugin`] where somebody must have and nobody has.
+    pub(crate) fn signed_by(&self, info: &PluginInfo) -> Result<Vec<String>, LedgerError> {
+        Ok(self.signers.check(&info.digest, info.signature.as_deref())?)
+    }
+
     async fn take(
         &self,
-        wasm: Bytes,
+        upload: Upload,
         digest: Digest,
         by: &str,
         now_ms: u64,
         write: impl AsyncFnOnce(&PluginInfo, Vec<u8>) -> Result<(), LedgerError>,
     ) -> Result<(PluginInfo, bool), LedgerError> {
-        let plugin = load(&self.host, wasm.clone()).await??;
+        let started = Instant::now();
+        let Upload { wasm, signature, unused_wasi: unused } = upload;
+        let plugin = load(&self.host, wasm.clone(), unused).await??;
+        let compile_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let _changing = self.changing.write().await;
         if let Some(known) = self.get(&digest) {
             return Ok((known.info, false));
         }
-        let info = describe(&plugin, digest, wasm.len(), by, now_ms);
+        let info = PluginInfo {
+            compile_ms,
+            signature,
+            stubs_wasi: unused == UnusedWasi::Stub,
+            ..describe(&plugin, digest, wasm.len(), by, now_ms)
+        };
         self.check_room(&info)?;
         write(&info, write_row(&info, &wasm)?).await?;
         self.write(|plugins| plugins.insert(digest, Loaded { info: info.clone(), plugin }));
@@ -220,7 +326,8 @@ async fn load_row(host: &Host, key: &[u8], row: &[u8]) -> Result<Loaded, LedgerE
         LedgerError::Internal(format!("stored plugin {} no longer loads: {words}", info.digest))
     };
     let known = host.clone();
-    let loaded = off_thread(move || known.load_known(&wasm)).await?;
+    let unused = if info.stubs_wasi { UnusedWasi::Stub } else { UnusedWasi::Refuse };
+    let loaded = off_thread(move || known.load_known(&wasm, unused)).await?;
     let plugin = loaded.map_err(|interrupted| failed(&interrupted))?.map_err(|refused| failed(&refused))?;
     Ok(Loaded { info, plugin })
 }
@@ -233,9 +340,10 @@ fn unknown(named: &str) -> LedgerError {
 async fn load(
     host: &Host,
     wasm: Bytes,
+    unused: UnusedWasi,
 ) -> Result<Result<Arc<Plugin>, cairnlog_host::InvalidPlugin>, LedgerError> {
     let host = host.clone();
-    Ok(off_thread(move || host.load(&wasm)).await??)
+    Ok(off_thread(move || host.load_with(&wasm, unused)).await??)
 }
 
 fn describe(plugin: &Plugin, digest: Digest, size: usize, by: &str, now_ms: u64) -> PluginInfo {
@@ -245,8 +353,14 @@ fn describe(plugin: &Plugin, digest: Digest, size: usize, by: &str, now_ms: u64)
         version: plugin.version.clone(),
         summary: plugin.summary.clone(),
         kinds: plugin.kinds.iter().map(|kind| kind_name(*kind).to_owned()).collect(),
+        license: plugin.license.clone(),
+        source: plugin.source.clone(),
         imports: plugin.imports.clone(),
+        stubs_wasi: false,
         size: size as u64,
+        compile_ms: 0,
+        footprint: plugin.footprint,
+        signature: None,
         uploaded_by: by.to_owned(),
         uploaded_ms: now_ms,
     }

@@ -32,6 +32,8 @@ pub struct PluginSaid<'a> {
     pub version: &'a str,
     /// The roles that it plays.
     pub kinds: &'a [Kind],
+    /// Who stands for it: a signed note over its digest, if there is one.
+    pub signature: Option<&'a str>,
     /// Who uploaded it: the id of a token.
     pub uploaded_by: &'a str,
 }
@@ -118,12 +120,9 @@ impl PluginSaid<'_> {
             .iter()
             .enumerate()
             .map(|(index, kind)| text(&format!("plugin.kinds[{index}]"), &kind.to_string()));
-        let rest = [
-            text("plugin.name", self.name),
-            text("plugin.uploaded_by", self.uploaded_by),
-            text("plugin.version", self.version),
-        ];
-        kinds.chain(rest).collect()
+        let signature = self.signature.map(|signature| text("plugin.signature", signature));
+        let rest = [text("plugin.uploaded_by", self.uploaded_by), text("plugin.version", self.version)];
+        kinds.chain([text("plugin.name", self.name)]).chain(signature).chain(rest).collect()
     }
 }
 
@@ -162,8 +161,14 @@ mod tests {
         for said in [
             LogSaid { name: "hr", operator: "0011223344556677", mode: Mode::Records, private: true }
                 .attributes(),
-            PluginSaid { name: "aws-cloudtrail", version: "0.1.0", kinds: &kinds, uploaded_by: "admin" }
-                .attributes(),
+            PluginSaid {
+                name: "aws-cloudtrail",
+                version: "0.1.0",
+                kinds: &kinds,
+                signature: Some("cairnlog/plugin/v1"),
+                uploaded_by: "admin",
+            }
+            .attributes(),
             KeySaid { by: "admin", reason: "" }.attributes(),
             RetentionSaid { name: "default", class: &Class::default_of_log(), by: "admin" }.attributes(),
             QuarantineSaid { reason: "trap", detail: "unreachable", size: 7 }.attributes(),

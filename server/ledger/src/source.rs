@@ -173,6 +173,7 @@ impl StageSpec {
 
 fn find(registry: &Registry, named: &str, kind: Kind) -> Result<Digest, LedgerError> {
     let found = registry.resolve(named)?;
+    registry.signed_by(&found.info)?;
     if found.plugin.kinds.contains(&kind) {
         Ok(found.info.digest)
     } else {

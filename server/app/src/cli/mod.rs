@@ -19,6 +19,7 @@ mod keys;
 mod limits;
 mod logs;
 mod monitor;
+mod note_keys;
 pub(crate) mod output;
 mod plugins;
 mod proofs;

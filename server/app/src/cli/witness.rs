@@ -1,9 +1,7 @@
 //! `witness keygen`, `witness serve`: be a C2SP witness for other logs.
 
-use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,11 +9,9 @@ use cairnlog_ledger::handles::SystemClock;
 use cairnlog_verify::note::{SigningKey, VerifierKey};
 use clap::Subcommand;
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use super::exit::{Exit, Failure};
-use super::limits::SMALL_FILE_BYTES_MAX;
-use super::sources::read_bounded;
+use super::note_keys;
 use super::verify::parse_key;
 use super::{log_to_stderr, stop_signal};
 use crate::limits::WITNESS_CONNECTIONS_MAX;
@@ -67,42 +63,17 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
 
 fn keygen(name: &str, out: &Path) -> Result<Exit, Failure> {
     let keys = [
-        SigningKey::cosignature(name, *seed()?).map_err(|error| Failure::usage(error.to_string()))?,
-        SigningKey::ml_dsa_44(name, *seed()?).map_err(|error| Failure::usage(error.to_string()))?,
+        SigningKey::cosignature(name, *note_keys::seed()?)
+            .map_err(|error| Failure::usage(error.to_string()))?,
+        SigningKey::ml_dsa_44(name, *note_keys::seed()?)
+            .map_err(|error| Failure::usage(error.to_string()))?,
     ];
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(out).map_err(|error| match error
-            .kind()
-        {
-            std::io::ErrorKind::AlreadyExists => Failure::cannot_tell(format!(
-                "{} is there already, and keys are never overwritten; name another file with --out",
-                out.display()
-            )),
-            _ => Failure::file(out, &error),
-        })?;
-    for key in &keys {
-        let line = key.to_private_note();
-        let written = file.write_all(line.as_bytes()).and_then(|()| file.write_all(b"\n"));
-        written.map_err(|error| Failure::file(out, &error))?;
-    }
-    let synced = file.sync_all().and_then(|()| cairnlog_store::durable::sync_parent(out));
-    synced.map_err(|error| Failure::file(out, &error))?;
-    let mut stdout = std::io::stdout().lock();
-    for key in &keys {
-        writeln!(stdout, "{}", key.verifier_key())?;
-    }
+    note_keys::write(&keys, out)?;
     Ok(Exit::Good)
 }
 
-fn seed() -> Result<Zeroizing<[u8; 32]>, Failure> {
-    let mut seed = Zeroizing::new([0; 32]);
-    getrandom::fill(seed.as_mut_slice())
-        .map_err(|error| Failure::cannot_tell(format!("the system gives no randomness: {error}")))?;
-    Ok(seed)
-}
-
 async fn serve(data: PathBuf, key: &Path, logs: &[String], listen: SocketAddr) -> Result<Exit, Failure> {
-    let keys = read_keys(key)?;
+    let keys = note_keys::read(key)?;
     let logs = logs.iter().map(|log| parse_key(log)).collect::<Result<Vec<VerifierKey>, _>>()?;
     log_to_stderr("info")?;
     let stop = stop_signal()?;
@@ -128,17 +99,6 @@ async fn serve(data: PathBuf, key: &Path, logs: &[String], listen: SocketAddr) -
     })
     .await?;
     Ok(Exit::Good)
-}
-
-/// The private keys of a file, one a line.
-fn read_keys(path: &Path) -> Result<Vec<SigningKey>, Failure> {
-    let bytes = Zeroizing::new(read_bounded(path, SMALL_FILE_BYTES_MAX)?);
-    let text = std::str::from_utf8(&bytes).unwrap_or_default();
-    let keys: Option<Vec<SigningKey>> =
-        text.lines().filter(|line| !line.trim().is_empty()).map(|line| line.trim().parse().ok()).collect();
-    keys.filter(|keys| !keys.is_empty()).ok_or_else(|| {
-        Failure::usage(format!("{} holds no private keys (PRIVATE+KEY+…), one a line", path.display()))
-    })
 }
 
 impl From<WitnessError> for Failure {

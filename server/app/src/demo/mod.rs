@@ -98,6 +98,7 @@ async fn start(args: &Args, token: &Secret) -> Result<Server, ServerError> {
         two_person: false,
         keyring_backup_days: KEYRING_BACKUP_DAYS,
         archive: None,
+        plugin_keys: Vec::new(),
         backups: Places::default(),
         keks: KekSettings::default(),
     };

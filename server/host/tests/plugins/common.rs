@@ -17,6 +17,9 @@ type Slice = (u32, u32);
 /// What a redaction returns: attribute, span, action (0 drop, 1 mask, 2 pseudonymize), kept characters.
 pub(crate) type RedactionSpec = (u32, Option<(u32, u32)>, u8, u8);
 
+const CLOCK: &str = r#"(import "wasi:clocks/wall-clock@0.2.6" "now" (func $now (result i64)))"#;
+const TELL: &str = "(if (i32.eq (local.get $code) (i32.const 0x74)) (then (drop (call $now))))";
+
 const TABLES: usize = 4096;
 const OUTCOMES: usize = 4096;
 const REDACTIONS: usize = 8192;
@@ -42,13 +45,20 @@ pub(crate) struct Chameleon {
     refusal: u32,
     start: &'static str,
     configure: &'static str,
+    has_clock: bool,
 }
 
 impl Chameleon {
     /// Returns a skip for every byte not told otherwise, no redactions, and the class `default`.
     pub(crate) fn new() -> Self {
-        let mut new =
-            Self { memory: vec![0; DATA - TABLES], schema: 0, refusal: 0, start: "", configure: "" };
+        let mut new = Self {
+            memory: vec![0; DATA - TABLES],
+            schema: 0,
+            refusal: 0,
+            start: "",
+            configure: "",
+            has_clock: false,
+        };
         // The log message of `o`: three thousand letters, at 32768.
         new.put(&[b'o'; 3000]);
         let none = new.put(&[0; 12]);
@@ -75,6 +85,12 @@ impl Chameleon {
     /// Traps as soon as it is instantiated.
     pub(crate) fn trapping_start(mut self) -> Self {
         self.start = "(func $start unreachable) (start $start)";
+        self
+    }
+
+    /// Imports a clock of WASI's, and asks it for the time on a `t`.
+    pub(crate) fn with_clock(mut self) -> Self {
+        self.has_clock = true;
         self
     }
 
@@ -124,10 +140,12 @@ impl Chameleon {
         let wat = include_str!("../fixtures/chameleon.wat")
             .replace("(i32.const $SCHEMA)", &format!("(i32.const {})", self.schema))
             .replace("(i32.const $REFUSAL)", &format!("(i32.const {})", self.refusal))
+            .replace("  $CLOCK", if self.has_clock { CLOCK } else { "" })
+            .replace("    $TELL", if self.has_clock { TELL } else { "" })
             .replace("  $START", self.start)
             .replace("    $CONFIGURE", self.configure)
             .replace("\"$DATA\"", &format!("\"{data}\""));
-        embed(&wat::parse_str(wat).unwrap())
+        embed(&wat::parse_str(wat).unwrap(), self.has_clock)
     }
 
     /// The address of `count` copies of one event whose only path has `bytes` letters.
@@ -185,7 +203,7 @@ impl Chameleon {
 }
 
 /// Adds the component type of a plugin of every role to a core module.
-fn embed(core: &[u8]) -> Vec<u8> {
+fn embed(core: &[u8], has_clock: bool) -> Vec<u8> {
     let mut resolve = wit_parser::Resolve::default();
     resolve.push_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/v1")).unwrap();
     let world = "package test:test;
@@ -194,7 +212,12 @@ fn embed(core: &[u8]) -> Vec<u8> {
             include cairnlog:plugin/redactor-plugin@1.0.0;
             include cairnlog:plugin/retention-plugin@1.0.0;
         }";
-    let package = resolve.push_str("test.wit", world).unwrap();
+    resolve
+        .push_str("wasi.wit", "package wasi:clocks@0.2.6; interface wall-clock { now: func() -> u64; }")
+        .unwrap();
+    let clock = if has_clock { "import wasi:clocks/wall-clock@0.2.6; include" } else { "include" };
+    let world = world.replacen("include", clock, 1);
+    let package = resolve.push_str("test.wit", &world).unwrap();
     let world = resolve.select_world(&[package], Some("every-role")).unwrap();
     let mut module = core.to_vec();
     wit_component::embed_component_metadata(

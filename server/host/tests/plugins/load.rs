@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use crate::common::{Chameleon, Scalar};
 use cairnlog_host::componentize::{Metadata, componentize, describe};
-use cairnlog_host::limits::COMPONENT_BYTES_MAX;
-use cairnlog_host::{Host, HostLimits};
+use cairnlog_host::limits::{COMPONENT_BYTES_MAX, CORE_INSTANCES_MAX};
+use cairnlog_host::{FaultKind, Footprint, Host, HostLimits, RawRecord, UnusedWasi};
 
 static HOST: LazyLock<Host> = LazyLock::new(|| Host::new(HostLimits::default()).unwrap());
 
@@ -26,6 +26,12 @@ fn codes(wasm: &[u8]) -> Vec<&'static str> {
 /// A component of this text, with metadata.
 fn described(wat: &str) -> Vec<u8> {
     describe(&wat::parse_str(wat).unwrap(), &metadata()).unwrap()
+}
+
+/// A component as `wit-component` makes it, whatever it imports.
+fn made(chameleon: &Chameleon) -> Vec<u8> {
+    let encoder = wit_component::ComponentEncoder::default().module(&chameleon.core()).unwrap();
+    describe(&encoder.validate(true).encode().unwrap(), &metadata()).unwrap()
 }
 
 const EXPORTS: &str = r#"
@@ -92,6 +98,34 @@ fn every_import_that_is_not_ours_is_listed_with_its_usual_cause() {
         assert!(words.iter().all(|word| faults[index].1.contains(word)), "{words:?}: {faults:?}");
     }
     assert_eq!(faults.len(), 5);
+}
+
+#[test]
+fn wasi_that_is_not_used_is_stubbed_if_that_is_asked_for_and_traps_when_it_is_used_after_all() {
+    let component = componentize(&Chameleon::new().with_clock().core(), &metadata()).unwrap_err().to_string();
+    assert!(component.contains("wall-clock"), "the build refuses it: {component}");
+    let component = made(&Chameleon::new().with_clock());
+    assert_eq!(codes(&component), ["unknown-import"]);
+    let plugin = HOST.load_with(&component, UnusedWasi::Stub).unwrap().unwrap();
+    let stage = HOST.configure(&plugin, "{}").unwrap().unwrap();
+    let record = |body| RawRecord { received_ms: 0, source: "s", content_type: "t", attributes: &[], body };
+    let ran = HOST.normalize(&stage, &[record(b"k"), record(b"t")]).unwrap().results;
+    assert!(ran[0].is_ok());
+    let fault = ran[1].as_ref().unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Trap);
+    assert!(fault.message.contains("wall-clock"), "{fault}");
+    // Only WASI is stubbed.
+    let other = described(&format!("(component (import \"evil\" (func)) {EXPORTS} {SETTINGS})"));
+    let refused = HOST.load_with(&other, UnusedWasi::Stub).unwrap().unwrap_err();
+    assert_eq!(refused.errors[0].code, "unknown-import");
+}
+
+#[test]
+fn what_an_instance_takes_is_known_before_it_runs() {
+    let plugin = HOST.load(&made(&Chameleon::new())).unwrap().unwrap();
+    let Footprint { core_instances, memories, memory_bytes, .. } = plugin.footprint;
+    assert_eq!((memories, memory_bytes), (1, 8 << 16));
+    assert!((1..=CORE_INSTANCES_MAX).contains(&core_instances), "{core_instances}");
 }
 
 #[test]

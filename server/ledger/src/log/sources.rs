@@ -222,6 +222,7 @@ impl Log {
             name: &info.name,
             version: &info.version,
             kinds: &plugin.kinds,
+            signature: info.signature.as_deref(),
             uploaded_by: &info.uploaded_by,
         };
         Ok(said.attributes())

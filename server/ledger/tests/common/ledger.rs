@@ -31,6 +31,7 @@ pub(crate) async fn try_open(dir: &Path, engine: Arc<dyn Engine>) -> Result<Ledg
         public_host: "log.example".to_owned(),
         workers: 1,
         record_bytes_max: RECORD_BYTES_DEFAULT,
+        plugin_keys: Vec::new(),
         keks: KekSources::default(),
         keyring_backup_days: KEYRING_BACKUP_DAYS,
         archive: None,

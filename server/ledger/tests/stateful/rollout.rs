@@ -42,7 +42,7 @@ async fn counts(log: &Log, batches: u64) -> CanaryCounts {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), done).await.expect("a batch of the canary's")
+    tokio::time::timeout(Duration::from_mins(1), done).await.expect("a batch of the canary's")
 }
 
 #[tokio::test]

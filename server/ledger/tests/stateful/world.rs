@@ -19,6 +19,7 @@ use cairnlog_store::memory::MemoryEngine;
 use cairnlog_store::secrets::KekSources;
 use cairnlog_store::{Batch, Engine, Family, Scan};
 use cairnlog_tlog::SharedWriter;
+use cairnlog_verify::note::VerifierKey;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
@@ -47,6 +48,8 @@ pub(crate) struct World {
     pub(crate) clock: Arc<Hands>,
     /// Where what is swept goes before, from the next opening on.
     pub(crate) archive: Option<Archive>,
+    /// Whose plugins are taken, from the next opening on.
+    pub(crate) plugin_keys: Vec<VerifierKey>,
     engine: Arc<dyn Engine>,
     ledger: Option<Ledger>,
 }
@@ -131,7 +134,8 @@ impl World {
     /// Over `engine`, which may wrap `faulty`.
     pub(crate) async fn over(engine: Arc<dyn Engine>, faulty: Arc<FaultyEngine>) -> Self {
         let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(Hands(AtomicU64::new(MORNING_MS))));
-        let mut world = Self { dir, faulty, clock, archive: None, engine, ledger: None };
+        let mut world =
+            Self { dir, faulty, clock, archive: None, plugin_keys: Vec::new(), engine, ledger: None };
         world.open().await;
         world
     }
@@ -196,6 +200,7 @@ impl World {
             public_host: "log.example".to_owned(),
             workers: 2,
             record_bytes_max: RECORD_BYTES_DEFAULT,
+            plugin_keys: self.plugin_keys.clone(),
             keks: KekSources::default(),
             keyring_backup_days: KEYRING_BACKUP_DAYS,
             archive: self.archive.clone(),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use cairnlog_host::UnusedWasi;
 use cairnlog_host::componentize::{componentize, describe};
 use serde::Deserialize;
 
@@ -75,7 +76,8 @@ pub(super) fn build(project: &Project) -> Result<Inspected, Failure> {
         Made::Component => describe(&made, &project.metadata),
     };
     let component = component.map_err(|error| Failure::refused(error.to_string()))?;
-    let inspected = load(&component).map_err(|failure| failure.during(output.display()))?;
+    let inspected =
+        load(&component, UnusedWasi::Refuse).map_err(|failure| failure.during(output.display()))?;
     std::fs::write(&path, &component).map_err(|error| Failure::file(&path, &error))?;
     Ok(inspected)
 }

@@ -5,22 +5,23 @@ mod build;
 mod golden;
 mod inspect;
 mod project;
+mod pull;
 mod push;
 mod replay;
 mod runner;
 mod scaffold;
+mod sign;
 
 use std::path::PathBuf;
 
-use cairnlog_client::{Plugin, Uploaded};
+use cairnlog_client::Plugin;
+use cairnlog_host::UnusedWasi;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::connect::{LogConnection, all};
 use super::exit::{Exit, Failure};
 use super::output::{Output, Shown};
-use super::sources::{read_bounded, read_json};
-use crate::limits::PLUGIN_BYTES_MAX;
 use inspect::Inspected;
 use project::{Language, Project};
 use runner::Runner;
@@ -39,8 +40,18 @@ in quarantine.
 
 Examples:
   cairnlog plugin push target/plugins/*.wasm
+  cairnlog plugin push --sample samples/made-up.ndjson
+  cairnlog plugin push --source doors --canary 10
   cairnlog plugin push --source doors
   cairnlog plugin push build/door-log.wasm --source doors --config config.json";
+
+const PULL_EXAMPLES: &str = "\
+A plugin in a registry is an artifact with one layer of the media type application/wasm, such as `oras push` and `wkg oci push` make;
+its signature is the manifest's annotation cairnlog.plugin.signature.
+
+Examples:
+  cairnlog plugin pull ghcr.io/example/door-log:0.1.0
+  cairnlog plugin pull ghcr.io/example/door-log:0.1.0 --key 'example.org/plugins+6a1f…' -o door-log.wasm";
 
 const REPLAY_EXAMPLES: &str = "\
 The record's fields are disclosed and proven first, its pipeline's manifest is read from the log and hashed. A dropped value's salt
@@ -101,28 +112,38 @@ pub(super) enum Command {
     Inspect {
         /// The component.
         file: PathBuf,
+        /// Take a component that imports WASI as long as it does not call it.
+        #[arg(long)]
+        stub_wasi: bool,
         /// How to print: for people, or as JSON.
         #[arg(long, value_enum, default_value_t = Output::Table)]
         output: Output,
     },
     /// Upload plugins: WebAssembly components (role integrator).
     #[command(after_help = PUSH_EXAMPLES)]
-    Push {
+    Push(push::Args),
+    /// Make a key that signs plugins, and print its public half: it goes into a server's setting `plugin_keys`.
+    #[command(after_help = "Example:\n  cairnlog plugin keygen example.org/plugins --out plugins.key")]
+    Keygen {
+        /// The key's name: a host and a path of yours, without scheme.
+        name: String,
+        /// Where the private key goes; the file must not be there yet.
+        #[arg(long, short, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Sign components: the signature goes beside each, and `push` sends it along.
+    #[command(after_help = "Example:\n  cairnlog plugin sign build/door-log.wasm --key plugins.key")]
+    Sign {
         /// The components; that of the project in this folder if none is given.
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// Bind it to this source, in place of its predecessor.
-        #[arg(long)]
-        source: Option<String>,
-        /// Its config there; its predecessor's if left out.
-        #[arg(long, value_name = "FILE", requires = "source")]
-        config: Option<PathBuf>,
-        /// Bind it in place of a plugin of another name, or though a try refused something.
-        #[arg(long, requires = "source")]
-        force: bool,
-        #[command(flatten)]
-        connection: LogConnection,
+        /// The file with the private key.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
     },
+    /// Fetch a component, and its signature, from an OCI registry.
+    #[command(after_help = PULL_EXAMPLES)]
+    Pull(pull::Args),
     /// Run the plugins of a record's pipeline over its raw record again and compare with what the log committed to (roles auditor
     /// and integrator).
     #[command(after_help = REPLAY_EXAMPLES)]
@@ -206,16 +227,31 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
             })
             .await
         }
-        Command::Inspect { file, output } => {
+        Command::Inspect { file, stub_wasi, output } => {
+            let unused = if stub_wasi { UnusedWasi::Stub } else { UnusedWasi::Refuse };
             off_thread(move || {
-                output.one(&mut std::io::stdout(), &inspect::read(&file)?)?;
+                output.one(&mut std::io::stdout(), &inspect::read(&file, unused)?)?;
                 Ok(Exit::Good)
             })
             .await
         }
-        Command::Push { files, source, config, force, connection } => {
-            let files = off_thread(move || push::components(files)).await?;
-            push(files, source, config, force, &connection).await
+        Command::Push(mut args) => {
+            args.files = off_thread(move || push::components(args.files)).await?;
+            push::push(args).await?;
+            Ok(Exit::Good)
+        }
+        Command::Keygen { name, out } => sign::keygen(&name, &out).map(|()| Exit::Good),
+        Command::Sign { files, key } => {
+            off_thread(move || {
+                sign::sign(&push::components(files)?, &key)?;
+                Ok(Exit::Good)
+            })
+            .await
+        }
+        Command::Pull(args) => {
+            let (place, digest) = pull::pull(args).await?;
+            println!("{} is {digest}", place.display());
+            Ok(Exit::Good)
         }
         Command::Replay { index, raw, content_type, plugins, connection } => {
             let (client, log) = (connection.connection.client()?, connection.log().await?);
@@ -241,7 +277,7 @@ fn built(dir: &std::path::Path) -> Result<(Project, Runner), Failure> {
             component.display()
         )));
     }
-    let inspected: Inspected = inspect::read(&component)?;
+    let inspected: Inspected = inspect::read(&component, UnusedWasi::Refuse)?;
     if inspected.plugin.version != project.metadata.version {
         return Err(Failure::usage(format!(
             "{} is of version {}, the project of {}: build it",
@@ -252,32 +288,6 @@ fn built(dir: &std::path::Path) -> Result<(Project, Runner), Failure> {
     }
     let runner = Runner::new(&project, &inspected)?;
     Ok((project, runner))
-}
-
-async fn push(
-    files: Vec<PathBuf>,
-    source: Option<String>,
-    config: Option<PathBuf>,
-    force: bool,
-    connection: &LogConnection,
-) -> Result<Exit, Failure> {
-    if source.is_some() && files.len() != 1 {
-        return Err(Failure::usage("--source takes one component"));
-    }
-    let client = connection.connection.client()?;
-    let mut uploads = Vec::new();
-    for file in &files {
-        let wasm = read_bounded(file, PLUGIN_BYTES_MAX as u64)?;
-        let uploaded = client.upload_plugin(wasm).await;
-        uploads.push(uploaded.map_err(|error| Failure::from(error).during(file.display()))?);
-    }
-    connection.output().list(&mut std::io::stdout(), &uploads)?;
-    if let (Some(source), [Uploaded { plugin, .. }]) = (source, uploads.as_slice()) {
-        let config = config.as_deref().map(read_json).transpose()?;
-        let log = connection.log().await?;
-        eprintln!("{}", push::bind(&client, &log, &source, plugin, config, force).await?);
-    }
-    Ok(Exit::Good)
 }
 
 /// Compiling and running plugins blocks.
@@ -309,23 +319,13 @@ impl Shown for Plugin {
             "kinds": self.kinds,
             "imports": self.imports,
             "summary": self.summary,
+            "size": self.size,
+            "compile_ms": self.compile_ms,
+            "core_instances": self.core_instances,
+            "memories": self.memories,
+            "memory_bytes": self.memory_bytes,
+            "tables": self.tables,
+            "signed_by": self.signed_by,
         })
-    }
-}
-
-impl Shown for Uploaded {
-    const COLUMNS: &'static [&'static str] = &["plugin", "kinds", "new", "digest"];
-
-    fn cells(&self) -> Vec<String> {
-        let plugin = &self.plugin;
-        let new = if self.new { "yes" } else { "no" };
-        let name = format!("{}@{}", plugin.name, plugin.version);
-        vec![name, plugin.kinds.join(" "), new.to_owned(), plugin.digest.to_string()]
-    }
-
-    fn json(&self) -> Value {
-        let mut plugin = self.plugin.json();
-        plugin["new"] = self.new.into();
-        plugin
     }
 }

@@ -1,12 +1,94 @@
-//! `plugin push --source`: a new version of a plugin takes the old one's place in a pipeline, after it was tried.
+//! `plugin push`: uploads components. With `--source` a new version of a plugin takes the old one's place in a pipeline, after it was
+//! tried, or is tried beside it.
 
 use std::path::{Path, PathBuf};
 
-use cairnlog_client::{Client, Log, Pipeline, Plugin, Retry, Source, Stage};
-use serde_json::Value as Json;
+use cairnlog_client::{
+    Client, Log, Pipeline, Plugin, Retry, SampledPlugin, Source, Stage, UploadOptions, Uploaded,
+};
+use serde_json::{Value as Json, json};
 
-use crate::cli::connect::all;
+use super::inspect::digest_of;
+use super::sign;
+use crate::cli::connect::{LogConnection, all};
 use crate::cli::exit::Failure;
+use crate::cli::output::{Output, Shown, rows};
+use crate::cli::sources::{read_bounded, read_json, read_small};
+use crate::limits::PLUGIN_BYTES_MAX;
+
+/// What is uploaded, and where it is bound.
+#[derive(clap::Args)]
+pub(in crate::cli) struct Args {
+    /// The components; that of the project in this folder if none is given.
+    #[arg(value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// Try each on the lines of this file: raw records for a normalizer, else OCSF events. Made up ones, for they travel in the URL.
+    #[arg(long, value_name = "FILE")]
+    sample: Option<PathBuf>,
+    /// Bind it to this source, in place of its predecessor.
+    #[arg(long)]
+    source: Option<String>,
+    /// Its config there, and for samples; its predecessor's if left out.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Do not bind it, but try it beside the source's pipeline, over so many of a hundred batches.
+    #[arg(long, value_name = "PERCENT", requires = "source", value_parser = clap::value_parser!(u8).range(1..=100))]
+    canary: Option<u8>,
+    /// Take a component that imports WASI as long as it does not call it.
+    #[arg(long)]
+    stub_wasi: bool,
+    /// Bind it in place of a plugin of another name, or though a try refused something.
+    #[arg(long, requires = "source")]
+    force: bool,
+    #[command(flatten)]
+    connection: LogConnection,
+}
+
+/// Uploads, and binds if that is asked for.
+pub(super) async fn push(args: Args) -> Result<(), Failure> {
+    let Args { files, sample, source, config, canary, stub_wasi, force, connection } = args;
+    if source.is_some() && files.len() != 1 {
+        return Err(Failure::usage("--source takes one component"));
+    }
+    if config.is_some() && source.is_none() && sample.is_none() {
+        return Err(Failure::usage("--config is for --source or --sample"));
+    }
+    let client = connection.connection.client()?;
+    let config = config.as_deref().map(read_json).transpose()?;
+    let samples = sample.as_deref().map(read_small).transpose()?;
+    let mut uploads = Vec::new();
+    for file in &files {
+        let wasm = read_bounded(file, PLUGIN_BYTES_MAX as u64)?;
+        let options = UploadOptions {
+            signature: sign::beside(file, &digest_of(&wasm))?,
+            sample: samples.clone(),
+            config: samples.as_ref().and(config.clone()),
+            stub_wasi,
+        };
+        let uploaded = client.upload_plugin_with(wasm, options).await;
+        uploads.push(uploaded.map_err(|error| Failure::from(error).during(file.display()))?);
+    }
+    show(&uploads, connection.output())?;
+    if let (Some(source), [Uploaded { plugin, .. }]) = (source, uploads.as_slice()) {
+        let log = connection.log().await?;
+        let new = New { digest: plugin.digest.to_string(), config };
+        eprintln!("{}", bind(&client, &log, &source, plugin, &new, canary, force).await?);
+    }
+    Ok(())
+}
+
+/// The plugins, and what each made of the samples.
+fn show(uploads: &[Uploaded], output: Output) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout();
+    output.list(&mut stdout, uploads)?;
+    if output == Output::Table {
+        for Uploaded { samples, .. } in uploads.iter().filter(|upload| !upload.samples.is_empty()) {
+            println!();
+            rows(&mut stdout, SampledPlugin::COLUMNS, samples.iter().map(Shown::cells))?;
+        }
+    }
+    Ok(())
+}
 
 /// A plugin as a stage names it, and its stage's config.
 struct New {
@@ -16,13 +98,14 @@ struct New {
 
 /// Puts `plugin` into the pipeline of `source`, where a plugin of its name or, with `force`, the only one of its kind is.
 /// What is in the source's quarantine is tried with it before; the source is bound where nothing becomes worse, or with
-/// `force`. Answers what was said.
-pub(super) async fn bind(
+/// `force`; or it is tried beside the source's pipeline. Answers what was said.
+async fn bind(
     client: &Client,
     log: &Log,
     source: &str,
     plugin: &Plugin,
-    config: Option<Json>,
+    new: &New,
+    canary: Option<u8>,
     force: bool,
 ) -> Result<String, Failure> {
     let bound = log.source(source).await?;
@@ -30,12 +113,11 @@ pub(super) async fn bind(
     let named = |digest: &str| {
         known.iter().any(|known| known.digest.to_string() == digest && known.name == plugin.name)
     };
-    let new = New { digest: plugin.digest.to_string(), config };
     let name = |digest: &str| {
         let of = known.iter().find(|known| known.digest.to_string() == digest);
         of.map_or_else(|| digest.to_owned(), |known| format!("{}@{}", known.name, known.version))
     };
-    let (pipeline, before) = replaced(bound, plugin, &new, named)?;
+    let (pipeline, before) = replaced(bound, plugin, new, named)?;
     if !named(&before) && !force {
         return Err(Failure::usage(format!(
             "{source} has no plugin called {}; `--force` puts it in place of {}",
@@ -44,6 +126,12 @@ pub(super) async fn bind(
         )));
     }
     let before = name(&before);
+    if let Some(percent) = canary {
+        log.put_canary(source, &pipeline, percent).await?;
+        return Ok(format!(
+            "{source} is bound as before; over {percent} of 100 batches it is tried in place of {before}: `cairnlog source canary show {source}`"
+        ));
+    }
     let dry = Retry {
         source: Some(source.to_owned()),
         dry_run: true,
@@ -116,4 +204,60 @@ pub(super) fn components(files: Vec<PathBuf>) -> Result<Vec<PathBuf>, Failure> {
     }
     let (project, _) = super::built(Path::new("."))?;
     Ok(vec![project.component()])
+}
+
+impl Shown for Uploaded {
+    const COLUMNS: &'static [&'static str] =
+        &["plugin", "kinds", "new", "compiled in", "signed by", "digest"];
+
+    fn cells(&self) -> Vec<String> {
+        let plugin = &self.plugin;
+        let new = if self.new { "yes" } else { "no" };
+        vec![
+            format!("{}@{}", plugin.name, plugin.version),
+            plugin.kinds.join(" "),
+            new.to_owned(),
+            format!("{} ms", plugin.compile_ms),
+            plugin.signed_by.join(" "),
+            plugin.digest.to_string(),
+        ]
+    }
+
+    fn json(&self) -> Json {
+        let mut plugin = self.plugin.json();
+        plugin["new"] = self.new.into();
+        if !self.samples.is_empty() {
+            plugin["samples"] = self.samples.iter().map(Shown::json).collect();
+        }
+        plugin
+    }
+}
+
+impl Shown for SampledPlugin {
+    const COLUMNS: &'static [&'static str] =
+        &["sample", "count", "class", "fuel", "of", "memory bytes", "reason"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.outcome.clone(),
+            self.count.map_or_else(|| "-".to_owned(), |count| count.to_string()),
+            self.class.clone().unwrap_or_else(|| "-".to_owned()),
+            self.fuel.to_string(),
+            self.fuel_max.to_string(),
+            self.memory_bytes.to_string(),
+            self.reason.clone().unwrap_or_default(),
+        ]
+    }
+
+    fn json(&self) -> Json {
+        json!({
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "count": self.count,
+            "class": self.class,
+            "fuel": self.fuel,
+            "fuel_max": self.fuel_max,
+            "memory_bytes": self.memory_bytes,
+        })
+    }
 }

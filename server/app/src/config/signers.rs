@@ -1,0 +1,27 @@
+//! The setting `plugin_keys`: whose plugins the server takes.
+
+use std::fmt;
+use std::path::Path;
+
+use cairnlog_verify::note::{KeyKind, VerifierKey};
+
+use super::ConfigError;
+
+/// The verifier keys in a file, one a line; `#` starts a comment.
+pub(super) fn load(file: &Path) -> Result<Vec<VerifierKey>, ConfigError> {
+    let refused = |words: &dyn fmt::Display| ConfigError(format!("plugin_keys: {}: {words}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| refused(&error))?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let keys: Vec<VerifierKey> =
+        lines.map(|line| line.parse().map_err(|error| refused(&error))).collect::<Result<_, _>>()?;
+    if keys.is_empty() {
+        return Err(refused(&"it holds no key; without the setting, anybody's plugins are taken"));
+    }
+    if let Some(other) = keys.iter().find(|key| key.kind() != KeyKind::Ed25519) {
+        return Err(refused(&format!(
+            "{} is no Ed25519 key: `cairnlog plugin keygen` makes one",
+            other.name()
+        )));
+    }
+    Ok(keys)
+}

@@ -1,0 +1,113 @@
+//! What a plugin makes of a few samples, before any source is bound to it: what it takes beside what it may take.
+
+use cairnlog_host::{Fault, Host, Kind, Outcome, Plugin, RawRecord, Run, Verdict};
+use cairnlog_verify::event::{Attribute, Event};
+use serde_json::Value as Json;
+use std::sync::Arc;
+
+use crate::error::LedgerError;
+use crate::limits::{SAMPLE_BYTES_MAX, SAMPLES_MAX};
+use crate::source::config_text;
+
+/// The name of the source that samples are said to come from.
+const SOURCE: &str = "sample";
+
+/// What a plugin made of a sample.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sampled {
+    /// `events`, `skip` or `reject` of a normalizer, `redactions` of a redactor, `decision` of a retention plugin; else what it
+    /// failed of: `out-of-fuel`, `trap` …
+    pub outcome: &'static str,
+    /// Why it is not wanted, or what failed.
+    pub reason: Option<String>,
+    /// How many events or redactions.
+    pub count: Option<u64>,
+    /// The retention class.
+    pub class: Option<String>,
+    /// Fuel that it spent.
+    pub fuel: u64,
+    /// Fuel that it may spend on so many bytes.
+    pub fuel_max: u64,
+    /// The most memory that the instance had, in bytes.
+    pub memory_bytes: u64,
+}
+
+/// Runs the plugin over the samples, each by itself: raw records for a normalizer, else OCSF events as JSON. It blocks.
+///
+/// # Errors
+/// [`LedgerError::BadRequest`] for samples that are too many, too large or no events, and for a config that it refuses;
+/// [`LedgerError::Interrupted`].
+pub(crate) fn sampled(
+    host: &Host,
+    plugin: &Arc<Plugin>,
+    config: Option<&Json>,
+    samples: &[String],
+) -> Result<Vec<Sampled>, LedgerError> {
+    if samples.len() > SAMPLES_MAX || samples.iter().any(|sample| sample.len() > SAMPLE_BYTES_MAX) {
+        let words = format!("at most {SAMPLES_MAX} samples of {SAMPLE_BYTES_MAX} bytes");
+        return Err(LedgerError::BadRequest(words));
+    }
+    let config = config_text(config)?;
+    let stage = host
+        .configure(plugin, &config)?
+        .map_err(|refused| LedgerError::BadRequest(format!("no sample can be tried: {refused}")))?;
+    let run = |sample: &String| {
+        let fuel_max = host.limits().fuel(sample.len());
+        let one = if plugin.kinds.contains(&Kind::Normalizer) {
+            let content_type = if sample.starts_with(['{', '[']) { "application/json" } else { "text/plain" };
+            let body = sample.as_bytes();
+            let raw = RawRecord { received_ms: 0, source: SOURCE, content_type, attributes: &[], body };
+            one(host.normalize(&stage, &[raw])?, of_outcome)
+        } else {
+            let event = event(sample)?;
+            if plugin.kinds.contains(&Kind::Redactor) {
+                one(host.redact(&stage, &[&event])?, |redactions| Sampled {
+                    outcome: "redactions",
+                    count: Some(redactions.len() as u64),
+                    ..Sampled::default()
+                })
+            } else {
+                one(host.decide(&stage, &[&event])?, |decision| Sampled {
+                    outcome: "decision",
+                    class: Some(decision.class),
+                    ..Sampled::default()
+                })
+            }
+        };
+        Ok(Sampled { fuel_max, ..one })
+    };
+    samples.iter().map(run).collect()
+}
+
+fn one<T>(mut run: Run<Verdict<T>>, told: impl FnOnce(T) -> Sampled) -> Sampled {
+    let (fuel, memory_bytes) = (run.fuel, run.memory_bytes as u64);
+    let told = match run.results.pop() {
+        Some(Ok(result)) => told(result),
+        Some(Err(Fault { kind, message })) => {
+            Sampled { outcome: kind.slug(), reason: Some(message), ..Sampled::default() }
+        }
+        None => Sampled::default(),
+    };
+    Sampled { fuel, memory_bytes, ..told }
+}
+
+fn of_outcome(outcome: Outcome) -> Sampled {
+    match outcome {
+        Outcome::Events(events) => {
+            Sampled { outcome: "events", count: Some(events.len() as u64), ..Sampled::default() }
+        }
+        Outcome::Skip(why) => Sampled { outcome: "skip", reason: Some(why), ..Sampled::default() },
+        Outcome::Reject(why) => Sampled { outcome: "reject", reason: Some(why), ..Sampled::default() },
+    }
+}
+
+fn event(sample: &str) -> Result<Vec<Attribute>, LedgerError> {
+    let refused = |words: &dyn std::fmt::Display| {
+        LedgerError::BadRequest(format!(
+            "this plugin is given events, so a sample is one as JSON, which this is not: {words}"
+        ))
+    };
+    let json: Json = serde_json::from_str(sample).map_err(|error| refused(&error))?;
+    let attributes = Event::flatten(&json).map_err(|error| refused(&error))?;
+    Ok(Event::new(attributes).map_err(|error| refused(&error))?.into_attributes())
+}

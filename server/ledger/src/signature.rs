@@ -1,0 +1,112 @@
+//! Signatures of plugins: signed notes (c2sp.org/signed-note) over a component's digest.
+//!
+//! The text is two lines, `cairnlog/plugin/v1` and `sha256:<hex>`, so a signature says nothing but that its key's owner stands for
+//! these bytes. A server that is given keys takes and binds plugins alone that one of them has signed.
+
+use cairnlog_host::{InvalidPlugin, PluginFault};
+use cairnlog_verify::entry::Digest;
+use cairnlog_verify::note::{self, Note, NoteError, SigningKey, VerifierKey};
+
+const TITLE: &str = "cairnlog/plugin/v1";
+
+/// What is signed for a component.
+fn text(plugin: &Digest) -> String {
+    format!("{TITLE}\n{plugin}\n")
+}
+
+/// Signs a component: the signed note.
+///
+/// # Errors
+/// Those of [`note::sign`].
+pub fn sign_plugin(plugin: &Digest, key: &SigningKey) -> Result<String, NoteError> {
+    note::sign(&text(plugin), &[key], 0)
+}
+
+/// The names of those keys that have signed the component in this note.
+///
+/// # Errors
+/// In words: it is no such note, it is about another component, or none of these keys has signed.
+pub fn check_plugin_signature<'k>(
+    plugin: &Digest,
+    signature: &str,
+    keys: &'k [VerifierKey],
+) -> Result<Vec<&'k str>, String> {
+    let note = Note::parse(signature).map_err(|error| error.to_string())?;
+    if note.text != text(plugin) {
+        return Err(format!("it does not say `{TITLE}` and {plugin}: it is another component's"));
+    }
+    let signers = note.verify(keys).map_err(|error| error.to_string())?;
+    Ok(signers.into_iter().map(VerifierKey::name).collect())
+}
+
+/// Whose plugins a server takes: with no keys, everybody's.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Signers(pub(crate) Vec<VerifierKey>);
+
+impl Signers {
+    /// Who has signed the component, of those who may.
+    ///
+    /// # Errors
+    /// That nobody has, where somebody must: `unsigned` without a signature, else `bad-signature`.
+    pub(crate) fn check(
+        &self,
+        plugin: &Digest,
+        signature: Option<&str>,
+    ) -> Result<Vec<String>, InvalidPlugin> {
+        if self.0.is_empty() {
+            return Ok(Vec::new());
+        }
+        let refused = |code, detail| InvalidPlugin { errors: vec![PluginFault { code, detail }] };
+        let signature = signature.ok_or_else(|| {
+            let names: Vec<_> = self.0.iter().map(VerifierKey::name).collect();
+            let names = names.join(", ");
+            let words = format!(
+                "{plugin} is not signed, and this server takes plugins signed by one of {names} alone: `cairnlog plugin sign`"
+            );
+            refused("unsigned", words)
+        })?;
+        check_plugin_signature(plugin, signature, &self.0)
+            .map(|names| names.into_iter().map(str::to_owned).collect())
+            .map_err(|words| refused("bad-signature", format!("the signature of {plugin}: {words}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn key(name: &str, seed: u8) -> SigningKey {
+        SigningKey::ed25519(name, [seed; 32]).unwrap()
+    }
+
+    fn code(checked: Result<Vec<String>, InvalidPlugin>) -> &'static str {
+        checked.unwrap_err().errors[0].code
+    }
+
+    #[test]
+    fn only_a_trusted_key_over_the_very_digest_will_do() {
+        let (plugin, other) = (Digest([1; 32]), Digest([2; 32]));
+        let trusted = Signers(vec![key("a.example/plugins", 1).verifier_key().clone()]);
+        let signed = sign_plugin(&plugin, &key("a.example/plugins", 1)).unwrap();
+        assert!(signed.starts_with(&format!("cairnlog/plugin/v1\n{plugin}\n\n— a.example/plugins ")));
+        assert_eq!(trusted.check(&plugin, Some(&signed)).unwrap(), ["a.example/plugins"]);
+        assert_eq!(code(trusted.check(&plugin, None)), "unsigned");
+        let by_others = [
+            sign_plugin(&plugin, &key("b.example/plugins", 2)),
+            sign_plugin(&plugin, &key("a.example/plugins", 2)),
+        ];
+        for signature in by_others.map(Result::unwrap) {
+            assert_eq!(code(trusted.check(&plugin, Some(&signature))), "bad-signature");
+        }
+        assert_eq!(code(trusted.check(&other, Some(&signed))), "bad-signature", "another's");
+        let moved = signed.replace(&plugin.to_string(), &other.to_string());
+        assert_eq!(code(trusted.check(&other, Some(&moved))), "bad-signature");
+        let same_key_says_else =
+            note::sign(&format!("{plugin}\n"), &[&key("a.example/plugins", 1)], 0).unwrap();
+        assert_eq!(code(trusted.check(&plugin, Some(&same_key_says_else))), "bad-signature");
+        assert_eq!(code(trusted.check(&plugin, Some("nonsense"))), "bad-signature");
+        assert!(Signers::default().check(&plugin, None).unwrap().is_empty());
+    }
+}
