@@ -91,6 +91,7 @@ pub use log::{Binding, Log, LogInfo};
 pub use opaque::Added;
 pub use openings::Openings;
 pub use read::{Kept, Record};
+pub use redact::Opening;
 pub use registry::{PluginInfo, Upload};
 pub use replay::{Compared, Replay, Verdict};
 pub use retain::approval::Pending;

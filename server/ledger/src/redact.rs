@@ -14,6 +14,7 @@
 mod copies;
 mod plan;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cairnlog_host::{Action, Redaction};
@@ -34,6 +35,8 @@ use plan::{Loss, Plan};
 pub struct Redactor {
     pseudonym_key: SecretKey,
     random: Arc<dyn Random>,
+    /// Salts that are known already, by path: of a replay.
+    salts: BTreeMap<String, Zeroizing<[u8; 32]>>,
 }
 
 /// What is left of an event, and what was done to it.
@@ -75,7 +78,14 @@ impl Redactor {
     /// A redactor of the log with this pseudonym key.
     #[must_use]
     pub fn new(pseudonym_key: SecretKey, random: Arc<dyn Random>) -> Self {
-        Self { pseudonym_key, random }
+        Self { pseudonym_key, random, salts: BTreeMap::new() }
+    }
+
+    /// The same, which drops what stands at these paths under these salts: it then commits to the same as whoever drew them.
+    #[must_use]
+    pub fn with_salts(self, openings: &[Opening]) -> Self {
+        let salts = openings.iter().map(|opening| (opening.path.clone(), opening.salt.clone()));
+        Self { salts: salts.collect(), ..self }
     }
 
     /// Applies what one redactor, `plugin` (`name@version`), said of an event. The next one gets what this one left.
@@ -114,6 +124,14 @@ impl Redactor {
             }
         }
         Ok(Redacted { attributes, notes, openings })
+    }
+
+    fn salt(&self, path: &str) -> Zeroizing<[u8; 32]> {
+        self.salts.get(path).cloned().unwrap_or_else(|| {
+            let mut salt = Zeroizing::new([0; 32]);
+            self.random.fill(salt.as_mut_slice());
+            salt
+        })
     }
 
     /// What stands in place of a loss.
@@ -156,8 +174,7 @@ impl Work<'_> {
         let path = &attribute.path;
         match (self.plan.whole[index], &attribute.value) {
             (Some(loss), value) if self.plan.is_drop(loss) => {
-                let mut salt = Zeroizing::new([0; 32]);
-                self.redactor.random.fill(salt.as_mut_slice());
+                let salt = self.redactor.salt(path);
                 let commitment = drop_commitment(&salt, value);
                 self.openings.push(Opening { path: path.clone(), salt });
                 self.note(path, loss, NoteAction::Drop);

@@ -1,8 +1,8 @@
 //! Replays: the recorded code and settings over a raw record again, and what comes out beside what the log committed to.
 //!
 //! Nothing of a server is needed but what it discloses: the record's fields with their salts, its pipeline's manifest, the
-//! components. Two things can't come out again: the salts of dropped values, which were thrown away, and pseudonyms, whose key the
-//! server alone has. Of those it is shown that they stand at the same paths.
+//! components. Two things can't come out again: the salts of dropped values, which were thrown away unless the submitter asked for
+//! them, and pseudonyms, whose key the server alone has. Of those it is shown that they stand at the same paths.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::error::LedgerError;
 use crate::handles::OsRandom;
 use crate::manifest::{Manifest, OnError, Stage};
 use crate::pipeline::{Decided, Normalized, Pipeline, Rules, Step};
-use crate::redact::Redactor;
+use crate::redact::{Opening, Redactor};
 use crate::source::config_text;
 
 /// How every pseudonym begins.
@@ -37,6 +37,8 @@ pub struct Replay<'a> {
     pub part: usize,
     /// All fields that the record's entry commits to, as they are disclosed.
     pub committed: &'a [Attribute],
+    /// What the submitter was handed back of this event: with it dropped values are compared too.
+    pub openings: &'a [Opening],
 }
 
 /// One field in a replay.
@@ -53,7 +55,7 @@ pub struct Compared {
 pub enum Verdict {
     /// The very value that is committed to.
     Same,
-    /// Dropped here and there; of what nobody can tell without its salt.
+    /// Dropped here and there; of what nobody can tell without its salt, which is not at hand.
     Dropped,
     /// The same but for pseudonyms, whose key the server has.
     Pseudonymized,
@@ -102,7 +104,7 @@ impl Replay<'_> {
             None => return Err(other("nothing comes out")),
         };
         let key = SecretKey::random().map_err(LedgerError::internal)?;
-        let redactor = Redactor::new(key, Arc::new(OsRandom));
+        let redactor = Redactor::new(key, Arc::new(OsRandom)).with_salts(self.openings);
         let classes = self.classes();
         let rules = Rules { host, redactor: &redactor, classes: &classes, openings: false };
         let mut ran = pipeline.finish(&rules, vec![events])?;
@@ -189,7 +191,11 @@ impl Replay<'_> {
         }
         let paths: BTreeSet<&str> =
             committed.keys().copied().chain(made.keys().map(String::as_str)).collect();
+        let has_salt = |path: &str| self.openings.iter().any(|opening| opening.path == path);
         let verdict = |path: &str| match (committed.get(path), made.get(path)) {
+            (Some(Value::Dropped(committed)), Some(Value::Dropped(made))) if has_salt(path) => {
+                if committed == made { Verdict::Same } else { Verdict::Differs }
+            }
             (Some(committed), Some(made)) => of_values(committed, made),
             (Some(_), None) => Verdict::Missing,
             (None, _) => Verdict::Surplus,

@@ -14,6 +14,7 @@ use super::batch::{Batch, Cutter, guess};
 use super::connect::LogConnection;
 use super::exit::{Exit, Failure};
 use super::limits::{BATCH_RECORDS_DEFAULT, INGEST_TRIES_MAX};
+use super::openings::OpeningsFile;
 use super::output::Output;
 use crate::limits::INGEST_RECORDS_DEFAULT;
 
@@ -44,6 +45,10 @@ pub(super) struct Args {
     #[arg(long, default_value_t = BATCH_RECORDS_DEFAULT, value_name = "RECORDS",
         value_parser = clap::value_parser!(u16).range(1..=INGEST_RECORDS_DEFAULT as i64))]
     batch: u16,
+    /// Keep in this file what opens the commitments to what the log throws away: it is handed back once. Guard it like the raw
+    /// records.
+    #[arg(long, value_name = "FILE")]
+    openings: Option<PathBuf>,
     #[command(flatten)]
     connection: LogConnection,
 }
@@ -81,11 +86,18 @@ pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
     let progress = progress(&args.files);
     let mut tally = Tally::default();
     let mut outcome = Ok(());
+    let mut openings = args.openings.clone().map(OpeningsFile::open).transpose()?;
     for file in &args.files {
         let content_type = args.content_type.map_or_else(|| guess(file), ContentType::from);
         let before = progress.position();
-        let mut upload =
-            Upload { log: &log, source: &args.source, content_type, progress: &progress, before };
+        let mut upload = Upload {
+            log: &log,
+            source: &args.source,
+            content_type,
+            progress: &progress,
+            before,
+            openings: openings.as_mut(),
+        };
         let name = if is_stdin(file) { "standard input".to_owned() } else { file.display().to_string() };
         outcome = match open(file) {
             Ok(reader) => upload.send_all(reader, usize::from(args.batch), &name, &mut tally).await,
@@ -157,6 +169,8 @@ struct Upload<'a> {
     progress: &'a ProgressBar,
     /// Where the bar stood before this file.
     before: u64,
+    /// Where what is handed back goes, if that is wanted.
+    openings: Option<&'a mut OpeningsFile>,
 }
 
 impl Upload<'_> {
@@ -175,6 +189,9 @@ impl Upload<'_> {
                 Err(error) => return Err(Failure::cannot_tell(error.to_string()).during(name)),
             };
             let answer = self.send(&batch, tally.records() > 0).await.map_err(Failure::from)?;
+            if let Some(openings) = &mut self.openings {
+                openings.keep(&answer)?;
+            }
             tally.add(name, &batch.lines, &answer);
             self.progress.set_position(self.before + batch.end);
             self.progress.set_message(format!("({} records)", tally.records()));
@@ -185,8 +202,11 @@ impl Upload<'_> {
     /// listens from the start, waiting does not help.
     async fn send(&self, batch: &Batch, reached: bool) -> Result<IngestAnswer, Error> {
         let body = Bytes::copy_from_slice(&batch.body);
-        let ingest =
-            Ingest { idempotency_key: Some(batch.key.clone()), ..Ingest::new(self.content_type, body) };
+        let ingest = Ingest {
+            idempotency_key: Some(batch.key.clone()),
+            openings: self.openings.is_some(),
+            ..Ingest::new(self.content_type, body)
+        };
         let mut pause = RETRY_PAUSE_DEFAULT;
         for _ in 1..INGEST_TRIES_MAX {
             match self.log.ingest(self.source, ingest.clone()).await {

@@ -20,6 +20,7 @@ mod limits;
 mod logs;
 mod monitor;
 mod note_keys;
+mod openings;
 pub(crate) mod output;
 mod plugins;
 mod proofs;

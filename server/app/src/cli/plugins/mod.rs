@@ -55,11 +55,12 @@ Examples:
 
 const REPLAY_EXAMPLES: &str = "\
 The record's fields are disclosed and proven first, its pipeline's manifest is read from the log and hashed. A dropped value's salt
-was thrown away and a pseudonym's key is the server's: of those it is shown that they stand where they must. Exit code 1 if a
-field is another one.
+was thrown away and a pseudonym's key is the server's: of those it is shown that they stand where they must. Who sent the record
+with `ingest --openings` has the salts. Exit code 1 if a field is another one.
 
-Example:
-  cairnlog plugin replay 42 --raw line.json";
+Examples:
+  cairnlog plugin replay 42 --raw line.json
+  cairnlog plugin replay 42 --raw line.json --openings openings.ndjson";
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -156,6 +157,9 @@ pub(super) enum Command {
         /// As the server was told it: application/json or text/plain; after its content if left out.
         #[arg(long, value_name = "TYPE")]
         content_type: Option<String>,
+        /// What `ingest --openings` kept, or rows of the API's answer, one a line: with it dropped values are compared too.
+        #[arg(long, value_name = "FILE")]
+        openings: Option<PathBuf>,
         /// A folder with the components, instead of asking the server for them.
         #[arg(long, value_name = "DIR")]
         plugins: Option<PathBuf>,
@@ -253,9 +257,9 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
             println!("{} is {digest}", place.display());
             Ok(Exit::Good)
         }
-        Command::Replay { index, raw, content_type, plugins, connection } => {
+        Command::Replay { index, raw, content_type, openings, plugins, connection } => {
             let (client, log) = (connection.connection.client()?, connection.log().await?);
-            let wanted = replay::Wanted { index, raw, content_type, plugins };
+            let wanted = replay::Wanted { index, raw, content_type, plugins, openings };
             replay::replay(&client, &log, wanted, connection.output()).await
         }
         Command::List { connection } => {

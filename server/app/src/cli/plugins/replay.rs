@@ -15,6 +15,7 @@ use cairnlog_verify::value::Value;
 use serde_json::{Value as Json, json};
 
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::openings::openings_of;
 use crate::cli::output::{Output, Shown, rows};
 use crate::cli::sources::read_bounded;
 use crate::limits::{INGEST_BYTES_MAX, PLUGIN_BYTES_MAX};
@@ -27,6 +28,8 @@ pub(super) struct Wanted {
     pub(super) content_type: Option<String>,
     /// Components on disk, instead of the server's.
     pub(super) plugins: Option<PathBuf>,
+    /// What the submitter was handed back.
+    pub(super) openings: Option<PathBuf>,
 }
 
 /// What came out, all fields.
@@ -43,10 +46,12 @@ pub(super) async fn replay(
     wanted: Wanted,
     output: Output,
 ) -> Result<Exit, Failure> {
-    let Wanted { index, raw, content_type, plugins } = wanted;
-    let body = read_bounded(&raw, INGEST_BYTES_MAX as u64)?;
+    let Wanted { index, raw: file, content_type, plugins, openings } = wanted;
+    let body = read_bounded(&file, INGEST_BYTES_MAX as u64)?;
     let disclosure = disclosed(log, index).await?;
-    let Body::Record { source, pipeline, part: (part, _), .. } = disclosure.entry.body.clone() else {
+    let Body::Record { source, pipeline, part: (part, _), raw: committed_raw } =
+        disclosure.entry.body.clone()
+    else {
         return Err(Failure::usage(format!(
             "entry {index} is of kind {}, not a record",
             disclosure.entry.kind()
@@ -55,12 +60,15 @@ pub(super) async fn replay(
     let committed: Vec<Attribute> = disclosure.fields.iter().map(|field| field.attribute.clone()).collect();
     let received_ms = integer(&committed, "$received")
         .ok_or_else(|| Failure::cannot_tell("the entry does not say when it was received"))?;
+    let part = part as usize;
+    let openings = openings.map(|file| openings_of(&file, index, part)).transpose()?;
     let manifest = manifest(log, pipeline, index).await?;
     let components = components(client, &manifest, plugins.as_deref()).await?;
     // A line of a file comes without its end, as it came to the server.
     let line = body.strip_suffix(b"\n").unwrap_or(&body);
     let line = line.strip_suffix(b"\r").unwrap_or(line).to_vec();
-    let content_type = content_type.unwrap_or_else(|| guess(&line).to_owned());
+    let told = openings.as_ref().map(|openings| openings.content_type.clone());
+    let content_type = content_type.or(told).unwrap_or_else(|| guess(&line).to_owned());
     let fields = super::off_thread(move || {
         let host = Host::new(HostLimits { instances: 2, ..HostLimits::default() });
         let host = host.map_err(|error| Failure::cannot_tell(error.to_string()))?;
@@ -72,12 +80,18 @@ pub(super) async fn replay(
             attributes: &[],
             body: &line,
         };
+        if openings.as_ref().is_some_and(|openings| raw.commit(&openings.raw_salt) != committed_raw) {
+            let words = format!("{} is not the raw record that entry {index} commits to", file.display());
+            return Err(Failure::refused(words));
+        }
+        let salts = openings.as_ref().and_then(|openings| openings.events.get(part));
         let replay = Replay {
             manifest: &manifest,
             plugins: &plugins,
             raw,
-            part: part as usize,
+            part,
             committed: &committed,
+            openings: salts.map(Vec::as_slice).unwrap_or_default(),
         };
         replay.run(&host).map_err(|error| Failure::refused(error.to_string()))
     })

@@ -1,0 +1,87 @@
+//! What a submitter is handed back once: kept in a file, a line a raw record, and found there again.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use cairnlog_client::{IngestAnswer, IngestRow};
+use cairnlog_ledger::{Opening, Openings};
+use cairnlog_verify::b64;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::exit::Failure;
+
+/// A file that openings are appended to.
+pub(super) struct OpeningsFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl OpeningsFile {
+    /// Readable to its owner alone: what it holds opens what the log has thrown away.
+    pub(super) fn open(path: PathBuf) -> Result<Self, Failure> {
+        let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+        let file = opened.map_err(|error| Failure::file(&path, &error))?;
+        Ok(Self { file, path })
+    }
+
+    /// Keeps what an answer hands back; it is there before the next request is sent.
+    pub(super) fn keep(&mut self, answer: &IngestAnswer) -> Result<(), Failure> {
+        let lines: String = answer.results.iter().filter_map(line).collect();
+        let kept = self.file.write_all(lines.as_bytes()).and_then(|()| self.file.sync_data());
+        kept.map_err(|error| Failure::file(&self.path, &error))
+    }
+}
+
+/// As a row of the answer has it.
+fn line(row: &IngestRow) -> Option<String> {
+    let openings = row.openings.as_ref()?;
+    let events: Vec<Vec<Value>> = openings
+        .events
+        .iter()
+        .map(|event| {
+            event.iter().map(|one| json!({"path": one.path, "salt": b64::encode(&one.salt)})).collect()
+        })
+        .collect();
+    let line = json!({
+        "index": row.index,
+        "openings": {
+            "raw_salt": b64::encode(&openings.raw_salt),
+            "received_ms": openings.received_ms,
+            "content_type": openings.content_type,
+            "events": events,
+        },
+    });
+    Some(format!("{line}\n"))
+}
+
+/// What was handed back of the raw record whose event number `part` is the entry `index`.
+pub(super) fn openings_of(file: &Path, index: u64, part: usize) -> Result<Openings, Failure> {
+    let failed = |error| Failure::file(file, &error);
+    let first = index.checked_sub(part as u64);
+    let mut lines = BufReader::new(File::open(file).map_err(failed)?).lines();
+    let found = lines.find_map(|line| {
+        let row: Option<IngestRow> = line.ok().and_then(|line| {
+            // The rows of an answer will do as well as what `ingest` keeps.
+            let mut row: Value = serde_json::from_str(&line).ok()?;
+            row.as_object_mut()?.entry("status").or_insert_with(|| "logged".into());
+            serde_json::from_value(row).ok()
+        });
+        row.filter(|row| row.index == first)?.openings
+    });
+    let openings = found.ok_or_else(|| {
+        let words = format!("{} has no openings of entry {index}", file.display());
+        Failure::incomplete(words)
+    })?;
+    let events = openings.events.into_iter().map(|event| {
+        event.into_iter().map(|one| Opening { path: one.path, salt: Zeroizing::new(one.salt) }).collect()
+    });
+    Ok(Openings {
+        raw_salt: Zeroizing::new(openings.raw_salt),
+        received_ms: openings.received_ms,
+        content_type: openings.content_type,
+        events: events.collect(),
+    })
+}
