@@ -8,6 +8,7 @@ use crate::client::checked_name;
 use crate::error::Error;
 use crate::events::ContentType;
 use crate::logs::Log;
+use crate::messages::PluginMessage;
 use crate::page::{Page, PageRequest};
 use crate::records::{AppliedRedaction, RecordRetention};
 use crate::sources::Pipeline;
@@ -104,6 +105,9 @@ pub struct Trial {
     pub fuel: u64,
     /// Fuel that one stage may spend on a raw record of this size.
     pub fuel_max: u64,
+    /// What its plugins said.
+    #[serde(default)]
+    pub messages: Vec<PluginMessage>,
 }
 
 #[derive(Deserialize)]

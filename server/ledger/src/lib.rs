@@ -18,7 +18,7 @@
 //! 1. [`error`], `task`, `inflight`, `seen`, `openings`, `answer`: what can go wrong, what is handed to another thread,
 //!    what is under way, what was seen, what is handed back once, what is answered.
 //! 2. `registry`, `signature`, `sample`: the server's plugins, who stands for them, what they make of samples. `pipeline`: a source's stages over a chunk of raw records. `workers`: whose turn it is
-//!    to run. `canary`: another pipeline beside a source's own, compared and never logged.
+//!    to run. `diagnostics`: what plugins say. `canary`: another pipeline beside a source's own, compared and never logged.
 //! 3. `intake`: the way into the tree. `log`: one log, its sources and classes; `ingest`, `read`, `search` and `disclose`
 //!    are what it does all day, or `opaque`. `tally`, `entities`: what it counts, and what it has made pseudonyms of.
 //!    `retain`: keeping and erasing; `complete`: whether all that is there opens.
@@ -32,6 +32,7 @@ mod canary;
 mod cbor;
 mod complete;
 mod control;
+mod diagnostics;
 mod disclose;
 mod entities;
 mod inflight;
@@ -81,6 +82,7 @@ pub use canary::{CanaryCounts, CanarySpec};
 pub use class::{Class, Trigger};
 pub use complete::Checked;
 pub use control::CONTROL;
+pub use diagnostics::Message;
 pub use error::LedgerError;
 pub use ingest::retry::{Retried, RetryFate, SetAside};
 pub use ingest::trial::{Trial, TrialEvent, TrialFate};

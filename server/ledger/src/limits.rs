@@ -229,6 +229,12 @@ pub const PAGE_BYTES_MAX: usize = 8 << 20;
 /// all their time some can be without those behind them having to wait.
 pub const PERMITS_PER_CORE: usize = 4;
 
+/// Messages of plugins that are kept of a source, in memory.
+pub const MESSAGES_KEPT: usize = 64;
+
+/// How long one is kept, in milliseconds: a day.
+pub const MESSAGES_KEPT_MS: u64 = 86_400_000;
+
 /// Samples that an upload is tried on. They come in the query of a request.
 pub const SAMPLES_MAX: usize = 16;
 

@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 use crate::access::{Access, Activity, Who};
 use crate::canary::Canary;
 use crate::class::Class;
+use crate::diagnostics::{Diagnostics, Message};
 use crate::entities::Entities;
 use crate::error::LedgerError;
 use crate::handles::{Clock, Random};
@@ -90,6 +91,7 @@ pub struct Log {
     inflight: Arc<InFlight>,
     entities: Arc<Entities>,
     tallies: Arc<Tallies>,
+    diagnostics: Arc<Diagnostics>,
     /// Deletes the `seen` rows of days that are over.
     forgetting: Mutex<Option<JoinHandle<()>>>,
     opener: Opener,
@@ -174,6 +176,7 @@ pub(crate) struct Ready {
     /// What is tried beside the pipeline.
     pub(crate) canary: Option<Arc<Canary>>,
     pub(crate) workers: Arc<Workers>,
+    pub(crate) diagnostics: Arc<Diagnostics>,
     pub(crate) redactor: Arc<Redactor>,
     pub(crate) entities: Arc<Entities>,
     pub(crate) classes: Arc<BTreeMap<String, Class>>,
@@ -212,6 +215,7 @@ impl Log {
             inflight: Arc::default(),
             entities,
             tallies: Arc::default(),
+            diagnostics: Arc::default(),
             forgetting: Mutex::default(),
             opener,
             keeping: Keeping::default(),
@@ -379,6 +383,20 @@ impl Log {
         &self.tallies
     }
 
+    /// The last messages of the plugins of a source, each with the time at which its records came, in milliseconds since the Unix
+    /// epoch; oldest first. They may quote records.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotFound`] for an unknown source.
+    pub fn messages(&self, source: &str) -> Result<Vec<(u64, Message)>, LedgerError> {
+        self.source(source).ok_or_else(|| rollout::no_source(source))?;
+        Ok(self.diagnostics.read(source, self.now_ms()))
+    }
+
+    pub(crate) fn diagnostics(&self) -> &Diagnostics {
+        &self.diagnostics
+    }
+
     pub(crate) fn now_ms(&self) -> u64 {
         self.shared.clock.now_ms()
     }
@@ -394,6 +412,7 @@ impl Log {
             pipeline,
             canary,
             workers: Arc::clone(&self.shared.workers),
+            diagnostics: Arc::clone(&self.diagnostics),
             redactor: Arc::clone(&self.redactor),
             entities: Arc::clone(&self.entities),
             classes: self.read_classes(),

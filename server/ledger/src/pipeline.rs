@@ -13,6 +13,7 @@ use cairnlog_verify::entry::Digest;
 use cairnlog_verify::event::{Attribute, Event};
 
 use crate::class::{Chosen, Class, NO_CLASS, Retention};
+use crate::diagnostics::{Message, messages};
 use crate::error::LedgerError;
 use crate::payload::RedactionNote;
 use crate::redact::{Opening, Redactor};
@@ -54,10 +55,11 @@ pub(crate) enum Normalized {
     Refused(Refusal),
 }
 
-/// What stages gave, one result a raw record in order, and the fuel that they spent.
+/// What stages gave, one result a raw record in order, the fuel that they spent and what they said.
 pub(crate) struct Ran<T> {
     pub(crate) results: Vec<T>,
     pub(crate) fuel: u64,
+    pub(crate) messages: Vec<Message>,
 }
 
 /// An event as it will be committed.
@@ -149,6 +151,7 @@ impl Step {
         let started = Instant::now();
         let run = host.normalize(&self.stage, batch)?;
         self.count(&run, started);
+        let messages = messages(&self.plugin, &run.log).collect();
         let fates = run.results.into_iter().map(|verdict| {
             let refusal = match verdict {
                 Ok(Outcome::Events(events)) => return Ok(Normalized::Events(events)),
@@ -158,7 +161,7 @@ impl Step {
             };
             self.refuse(refusal).map(Normalized::Refused)
         });
-        Ok(Ran { results: fates.collect::<Result<_, _>>()?, fuel: run.fuel })
+        Ok(Ran { results: fates.collect::<Result<_, _>>()?, fuel: run.fuel, messages })
     }
 }
 
@@ -207,19 +210,24 @@ impl Pipeline {
         host: &Host,
         batch: &[RawRecord<'_>],
     ) -> Result<Ran<Normalized>, LedgerError> {
-        let Ran { mut results, mut fuel } = self.normalizer.normalize(host, batch)?;
-        let Some(fallback) = &self.fallback else { return Ok(Ran { results, fuel }) };
+        let mut ran = self.normalizer.normalize(host, batch)?;
+        let Some(fallback) = &self.fallback else { return Ok(ran) };
         let failed = |result: &Normalized| matches!(result, Normalized::Refused(_));
-        let again: Vec<RawRecord<'_>> =
-            batch.iter().zip(&results).filter(|(_, result)| failed(result)).map(|(raw, _)| *raw).collect();
+        let again: Vec<RawRecord<'_>> = batch
+            .iter()
+            .zip(&ran.results)
+            .filter(|(_, result)| failed(result))
+            .map(|(raw, _)| *raw)
+            .collect();
         if !again.is_empty() {
             let second = fallback.normalize(host, &again)?;
-            for (slot, result) in results.iter_mut().filter(|result| failed(result)).zip(second.results) {
+            for (slot, result) in ran.results.iter_mut().filter(|result| failed(result)).zip(second.results) {
                 *slot = result;
             }
-            fuel = fuel.saturating_add(second.fuel);
+            ran.fuel = ran.fuel.saturating_add(second.fuel);
+            ran.messages.extend(second.messages);
         }
-        Ok(Ran { results, fuel })
+        Ok(ran)
     }
 
     /// The later stages, over the events of several raw records: one result a raw record, in order.
@@ -236,8 +244,8 @@ impl Pipeline {
             timing::Stage::Redact.timed(|| chunk.redact(redactor, rules))?;
         }
         timing::Stage::Retention.timed(|| chunk.decide(&self.retention, rules))?;
-        let fuel = chunk.fuel;
-        Ok(Ran { results: chunk.into_results(), fuel })
+        let (fuel, messages) = (chunk.fuel, std::mem::take(&mut chunk.messages));
+        Ok(Ran { results: chunk.into_results(), fuel, messages })
     }
 }
 
@@ -258,6 +266,7 @@ struct Chunk {
     events: Vec<Working>,
     refused: Vec<Option<Refusal>>,
     fuel: u64,
+    messages: Vec<Message>,
 }
 
 impl Chunk {
@@ -274,7 +283,7 @@ impl Chunk {
                 closes: None,
             })
         });
-        Self { events: owned.collect(), refused, fuel: 0 }
+        Self { events: owned.collect(), refused, fuel: 0, messages: Vec::new() }
     }
 
     /// The events of raw records that have not failed, by their place in `events`.
@@ -296,6 +305,7 @@ impl Chunk {
         let run = rules.host.redact(&step.stage, &self.shown(&alive))?;
         step.count(&run, started);
         self.fuel = self.fuel.saturating_add(run.fuel);
+        self.messages.extend(messages(&step.plugin, &run.log));
         for (at, verdict) in alive.into_iter().zip(run.results) {
             let event = &mut self.events[at];
             let applied = verdict.map_err(Refusal::from).and_then(|redactions| {
@@ -328,6 +338,7 @@ impl Chunk {
         let run = rules.host.decide(&step.stage, &self.shown(&alive))?;
         step.count(&run, started);
         self.fuel = self.fuel.saturating_add(run.fuel);
+        self.messages.extend(messages(&step.plugin, &run.log));
         for (at, verdict) in alive.into_iter().zip(run.results) {
             let event = &mut self.events[at];
             let chosen = verdict.map_err(Refusal::from).and_then(|decision| {

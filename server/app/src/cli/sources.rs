@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use cairnlog_client::{
-    Bound, Client, NormalizerErrorPolicy, OnError, Pipeline, Plugin, Source, Stage, Trial,
+    Bound, Client, NormalizerErrorPolicy, OnError, Pipeline, Plugin, PluginMessage, Source, Stage, Trial,
 };
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use super::connect::{LogConnection, all};
 use super::exit::{Exit, Failure};
 use super::ingest::ContentTypeName;
 use super::limits::SMALL_FILE_BYTES_MAX;
-use super::output::Shown;
+use super::output::{Output, Shown, rows};
 use super::records::{redaction_json, retention_json};
 use super::rollout;
 use crate::limits::INGEST_BYTES_MAX;
@@ -44,6 +44,14 @@ pub(super) enum Command {
     /// Bind a source to the pipeline that it had before its present one; once more, and it has the present one again.
     #[command(after_help = "Example:\n  cairnlog source rollback aws")]
     Rollback {
+        /// The source's name.
+        name: String,
+        #[command(flatten)]
+        connection: LogConnection,
+    },
+    /// Show what the plugins of a source said lately (role auditor: it may quote records).
+    #[command(after_help = "Example:\n  cairnlog source messages aws")]
+    Messages {
         /// The source's name.
         name: String,
         #[command(flatten)]
@@ -147,6 +155,10 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
             let bound = connection.log().await?.put_source(&name, &pipeline).await?;
             connection.output().one(&mut std::io::stdout(), &bound)?;
         }
+        Command::Messages { name, connection } => {
+            let messages = connection.log().await?.messages(&name).await?;
+            connection.output().list(&mut std::io::stdout(), &messages)?;
+        }
         Command::Rollback { name, connection } => return rollout::roll_back(&name, &connection).await,
         Command::Canary(command) => return rollout::canary(command).await,
         Command::DryRun { name, file, content_type, connection } => {
@@ -154,6 +166,12 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
             let content_type = content_type.map_or_else(|| guess(&file), Into::into);
             let trials = connection.log().await?.dry_run(&name, content_type, body).await?;
             connection.output().list(&mut std::io::stdout(), &trials)?;
+            let messages: Vec<_> =
+                trials.iter().flat_map(|trial| &trial.messages).map(Shown::cells).collect();
+            if connection.output() == Output::Table && !messages.is_empty() {
+                println!();
+                rows(&mut std::io::stdout(), PluginMessage::COLUMNS, messages)?;
+            }
         }
         Command::List { connection } => {
             let log = connection.log().await?;
@@ -274,11 +292,25 @@ impl Shown for Trial {
             "retention": self.retention.iter().map(retention_json).collect::<Vec<_>>(),
             "fuel": self.fuel,
             "fuel_max": self.fuel_max,
+            "messages": self.messages.iter().map(Shown::json).collect::<Vec<_>>(),
         });
         if let Some(reason) = &self.reason {
             trial["reason"] = reason.clone().into();
         }
         trial
+    }
+}
+
+impl Shown for PluginMessage {
+    const COLUMNS: &'static [&'static str] = &["at", "plugin", "level", "message"];
+
+    fn cells(&self) -> Vec<String> {
+        let at = self.at.clone().unwrap_or_else(|| "-".to_owned());
+        vec![at, self.plugin.clone(), self.level.clone(), self.message.clone()]
+    }
+
+    fn json(&self) -> Value {
+        json!({"at": self.at, "plugin": self.plugin, "level": self.level, "message": self.message})
     }
 }
 

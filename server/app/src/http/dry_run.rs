@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::auth::Caller;
 use super::body::{self, Room};
 use super::extract::{Nothing, Query, media_type};
+use super::messages::MessageView;
 use super::problem::{Document, Problem};
 use super::records::{RedactionView, RetentionView};
 use super::split::{self, Shape};
@@ -39,6 +40,8 @@ pub(crate) struct TrialView {
     fuel: u64,
     /// Fuel that one stage may spend on a raw record of this size.
     fuel_max: u64,
+    /// What its plugins said.
+    messages: Vec<MessageView>,
 }
 
 /// The fate of a raw record in a dry run.
@@ -66,7 +69,7 @@ pub(crate) fn outcome(fate: TrialFate) -> TrialOutcome {
 }
 
 impl From<Trial> for TrialView {
-    fn from(Trial { fate, reason, events, fuel, fuel_max }: Trial) -> Self {
+    fn from(Trial { fate, reason, events, fuel, fuel_max, messages }: Trial) -> Self {
         let mut view = Self {
             outcome: outcome(fate),
             reason,
@@ -75,6 +78,7 @@ impl From<Trial> for TrialView {
             retention: Vec::with_capacity(events.len()),
             fuel,
             fuel_max,
+            messages: messages.into_iter().map(MessageView::from).collect(),
         };
         for TrialEvent { event, redactions, retention } in events {
             view.events.push(event);

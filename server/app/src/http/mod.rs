@@ -22,6 +22,7 @@ mod holds;
 pub(crate) mod linger;
 mod list;
 mod logs;
+mod messages;
 mod ops;
 mod plugins;
 pub(crate) mod problem;
@@ -108,6 +109,7 @@ fn operated() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(dry_run::dry_run))
         .routes(routes!(rollout::put, rollout::get, rollout::delete))
         .routes(routes!(rollout::promote))
+        .routes(routes!(messages::list))
         .routes(routes!(rollout::roll_back))
         .routes(routes!(quarantine::list))
         .routes(routes!(quarantine::retry))

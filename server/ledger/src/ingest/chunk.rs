@@ -99,8 +99,9 @@ impl Request {
         let bytes_max = self.ready.record_bytes_max;
         let batch: Vec<RawRecord<'_>> =
             chunk.iter().filter(|body| body.len() <= bytes_max).map(|body| self.raw(body)).collect();
-        let results =
-            Stage::Normalize.timed(|| self.ready.pipeline.normalize(&self.ready.host, &batch))?.results;
+        let ran = Stage::Normalize.timed(|| self.ready.pipeline.normalize(&self.ready.host, &batch))?;
+        self.ready.diagnostics.push(&self.source, self.received_ms, ran.messages);
+        let results = ran.results;
         let leaves: usize = results.iter().map(leaves_of).sum();
         if self.leaves.fetch_add(leaves, Ordering::Relaxed) + leaves > SUBMISSION_LEAVES_MAX {
             // What one commit can't hold need not be redacted and sealed first.
@@ -143,7 +144,9 @@ impl Request {
             classes: &self.ready.classes,
             openings: self.openings,
         };
-        let decided = self.ready.pipeline.finish(&rules, events)?.results;
+        let ran = self.ready.pipeline.finish(&rules, events)?;
+        self.ready.diagnostics.push(&self.source, self.received_ms, ran.messages);
+        let decided = ran.results;
         self.count_openings(&decided)?;
         if let Some(canary) = canary {
             Arc::clone(canary).start(self.beside(&waiting, &decided), Arc::clone(&self.ready.workers));

@@ -193,7 +193,8 @@ impl Log {
             // The words of a pipeline that is in no log could be the raw record itself.
             let reason =
                 trial.reason.map(|reason| if spec.is_some() { Refusal::slug_of(&reason) } else { reason });
-            all.push((*index, Some(Trial { events: Vec::new(), reason, ..trial })));
+            // Nor is anything shown that plugins make of it or say.
+            all.push((*index, Some(Trial { events: Vec::new(), messages: Vec::new(), reason, ..trial })));
         }
         Ok(all)
     }

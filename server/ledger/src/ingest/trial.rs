@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 
 use super::Ingest;
 use crate::answer::Status;
+use crate::diagnostics::Message;
 use crate::error::LedgerError;
 use crate::limits::TRIAL_EVENTS_MAX;
 use crate::log::{Log, Ready};
@@ -32,6 +33,8 @@ pub struct Trial {
     pub fuel: u64,
     /// Fuel that one stage may spend on so many bytes.
     pub fuel_max: u64,
+    /// What its plugins said.
+    pub messages: Vec<Message>,
 }
 
 /// The fate of a raw record in a dry run.
@@ -98,7 +101,14 @@ impl Tried {
     pub(super) fn run(&self, body: &Bytes) -> Result<Trial, LedgerError> {
         let Self { ready, received_ms, source, content_type, attributes } = self;
         let fuel_max = ready.host.limits().fuel(body.len());
-        let trial = |fate, reason| Trial { fate, reason, events: Vec::new(), fuel: 0, fuel_max };
+        let trial = |fate, reason| Trial {
+            fate,
+            reason,
+            events: Vec::new(),
+            fuel: 0,
+            fuel_max,
+            messages: Vec::new(),
+        };
         let refused = |reason| trial(TrialFate::Would(Status::Quarantined), Some(reason));
         if body.len() > ready.record_bytes_max {
             return Ok(refused(Refusal::new("too-large", "").reason()));
@@ -112,13 +122,15 @@ impl Tried {
             Ok(ran) => ran,
             Err(error) => return rejected(error),
         };
-        let mut fuel = ran.fuel;
+        let (mut fuel, mut messages) = (ran.fuel, ran.messages);
         let events = match ran.results.pop() {
             Some(Normalized::Events(events)) => events,
             Some(Normalized::Skip(why)) => {
-                return Ok(Trial { fuel, ..trial(TrialFate::Would(Status::Skipped), Some(why)) });
+                return Ok(Trial { fuel, messages, ..trial(TrialFate::Would(Status::Skipped), Some(why)) });
             }
-            Some(Normalized::Refused(refusal)) => return Ok(Trial { fuel, ..refused(refusal.reason()) }),
+            Some(Normalized::Refused(refusal)) => {
+                return Ok(Trial { fuel, messages, ..refused(refusal.reason()) });
+            }
             None => return Err(LedgerError::Internal("a raw record was lost".to_owned())),
         };
         let (redactor, classes) = (&ready.redactor, &ready.classes);
@@ -128,13 +140,14 @@ impl Tried {
             Err(error) => return rejected(error),
         };
         fuel = fuel.saturating_add(ran.fuel);
+        messages.extend(ran.messages);
         match ran.results.pop() {
             Some(Ok(decided)) => {
                 let events = decided.into_iter().map(|decided| self.event(decided));
                 let events = events.collect::<Result<_, _>>()?;
-                Ok(Trial { events, fuel, ..trial(TrialFate::Would(Status::Logged), None) })
+                Ok(Trial { events, fuel, messages, ..trial(TrialFate::Would(Status::Logged), None) })
             }
-            Some(Err(refusal)) => Ok(Trial { fuel, ..refused(refusal.reason()) }),
+            Some(Err(refusal)) => Ok(Trial { fuel, messages, ..refused(refusal.reason()) }),
             None => Err(LedgerError::Internal("a raw record was lost".to_owned())),
         }
     }

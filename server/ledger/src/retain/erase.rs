@@ -170,6 +170,7 @@ impl Log {
         })
         .await?;
         self.keeping().changed();
+        self.diagnostics().clear();
         Ok(())
     }
 
