@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 
+use cairnlog_verify::Hash;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use wasmtime::Engine;
@@ -73,7 +74,7 @@ impl Artefacts {
     }
 
     fn path(&self, engine: &Engine, digest: &[u8; 32]) -> PathBuf {
-        self.dir.join(format!("{}-{:016x}", hex(digest), compatibility(engine)))
+        self.dir.join(format!("{}-{:016x}", Hash(*digest).to_hex(), compatibility(engine)))
     }
 
     fn mac(&self, name: &Path, artefact: &[u8]) -> Hmac<Sha256> {
@@ -166,7 +167,7 @@ impl Compiling {
     /// Forgets the machine code of all components but these.
     pub(crate) fn retain(&self, digests: &[[u8; 32]]) {
         if let Self::Apart(Apart { kept: Some(kept), .. }) = self {
-            let names: Vec<String> = digests.iter().map(|digest| hex(digest)).collect();
+            let names: Vec<String> = digests.iter().map(|digest| Hash(*digest).to_hex()).collect();
             kept.retain(|name| names.iter().any(|known| known == name));
         }
     }
@@ -279,14 +280,6 @@ fn compatibility(engine: &Engine) -> u64 {
     hasher.finish()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -334,7 +327,7 @@ mod tests {
         assert_eq!(kept.get(&engine, &digest), None, "cut off");
         std::fs::write(&path, &bytes).unwrap();
         std::fs::write(dir.path().join("key"), "k").unwrap();
-        kept.retain(|name| name == hex(&digest));
+        kept.retain(|name| name == Hash(digest).to_hex());
         assert!(kept.get(&engine, &digest).is_some() && !kept.path(&engine, &other).exists());
         kept.retain(|_| false);
         assert!(!path.exists() && dir.path().join("key").exists());

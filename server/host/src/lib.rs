@@ -48,6 +48,7 @@ pub use compile::{Apart, Artefacts, Compiling, compile_child};
 pub use host::{ConfigRefused, Footprint, Host, HostError, InvalidPlugin, Plugin, UnusedWasi};
 pub use inspect::PluginFault;
 pub use limits::HostLimits;
+pub use lower::{event_bytes, raw_bytes};
 pub use stage::Stage;
 pub use types::{
     Action, Decision, Fault, FaultKind, Interrupted, Kind, Level, LogLine, Outcome, PluginLog, RawRecord,

@@ -24,7 +24,8 @@ pub(crate) fn raw<'a>(record: &RawRecord<'a>, pairs: &'a [(&'a str, &'a str)]) -
 }
 
 /// Bytes of a raw record, by which its fuel is measured.
-pub(crate) fn raw_bytes(record: &RawRecord<'_>) -> usize {
+#[must_use]
+pub fn raw_bytes(record: &RawRecord<'_>) -> usize {
     let attributes: usize = record.attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
     record.source.len() + record.content_type.len() + record.body.len() + attributes
 }
@@ -39,7 +40,8 @@ pub(crate) fn event<'a>(event: &'a [Attribute], seen: &[u32]) -> Vec<AttributePa
 }
 
 /// Bytes of an event, by which its fuel is measured.
-pub(crate) fn event_bytes(event: &[Attribute]) -> usize {
+#[must_use]
+pub fn event_bytes(event: &[Attribute]) -> usize {
     let bytes = |value: &Value| if let Value::Text(text) = value { text.len() } else { size_of::<i64>() };
     event.iter().map(|attribute| attribute.path.len() + bytes(&attribute.value)).sum()
 }

@@ -1,5 +1,7 @@
 //! All logs of a server, and its plugins.
 
+mod plugins;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -10,7 +12,7 @@ use cairnlog_store::kept::KeptHeads;
 use cairnlog_store::secrets::{KekSources, LogKeys};
 use cairnlog_store::{Batch, Engine, Family, Scan, Stopped, layout};
 use cairnlog_tlog::{LogParams, OpenError, SharedWriter, Signer, Witnesses};
-use cairnlog_verify::entry::{Body, Digest, Mode};
+use cairnlog_verify::entry::{Body, Mode};
 use cairnlog_verify::name;
 use cairnlog_verify::note::VerifierKey;
 use tokio::sync::Semaphore;
@@ -24,13 +26,11 @@ use crate::handles::{Clock, Random};
 use crate::limits::{LOGS_MAX, PERMITS_PER_CORE, SEARCHES_MAX};
 use crate::log::{Log, LogRow, Shared, draft};
 use crate::prepared::Prepared;
-use crate::registry::{PluginInfo, Registry, Upload};
+use crate::registry::Registry;
 use crate::retain::archive::Archive;
 use crate::said::LogSaid;
-use crate::sample::{Sampled, sampled};
 use crate::signature::Signers;
 use crate::signing::{self, KeyRow};
-use crate::task::off_thread;
 use crate::worker::Sealer;
 use crate::workers::Workers;
 
@@ -369,99 +369,6 @@ impl Ledger {
         self.logs.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// Takes a plugin; false where the same bytes were there already.
-    ///
-    /// # Errors
-    /// [`LedgerError::InvalidPlugin`] with everything that is wrong; [`LedgerError::Conflict`] where another digest
-    /// has its name and version.
-    pub async fn upload_plugin(
-        &self,
-        upload: impl Into<Upload>,
-        by: impl Into<Who>,
-    ) -> Result<(PluginInfo, bool), LedgerError> {
-        let (by, now_ms) = (by.into(), self.shared.clock.now_ms());
-        let say = async |info: &PluginInfo, row: Vec<u8>| {
-            let access = Access::new(&by, Activity::Create, "plugins.upload", now_ms);
-            let (key, bytes) = (layout::plugin_key(&info.digest.0), row.len() + 64);
-            let rows = move |batch: &mut Batch| batch.put(Family::Plugins, key, row);
-            self.shared.say_change(about(access, info), bytes, rows).await
-        };
-        self.shared.registry.upload(upload.into(), &by.uid, now_ms, say).await
-    }
-
-    /// Who has signed a plugin, of those whose plugins are taken; nobody where anybody's are.
-    #[must_use]
-    pub fn signers_of(&self, info: &PluginInfo) -> Vec<String> {
-        self.shared.registry.signed_by(info).unwrap_or_default()
-    }
-
-    /// Runs a plugin over samples, each by itself: raw records for a normalizer, else OCSF events as JSON. Nothing is kept.
-    ///
-    /// # Errors
-    /// [`LedgerError::NotFound`]; [`LedgerError::BadRequest`] for samples that are too many, too large or no events, and for a
-    /// config that it refuses; [`LedgerError::Interrupted`].
-    pub async fn sample_plugin(
-        &self,
-        digest: &Digest,
-        config: Option<serde_json::Value>,
-        samples: Vec<String>,
-    ) -> Result<Vec<Sampled>, LedgerError> {
-        let plugin = self.shared.registry.resolve(&digest.to_string())?.plugin;
-        let host = self.shared.host.clone();
-        off_thread(move || sampled(&host, &plugin, config.as_ref(), &samples)).await?
-    }
-
-    /// All plugins, by digest.
-    #[must_use]
-    pub fn plugins(&self) -> Vec<PluginInfo> {
-        self.shared.registry.list()
-    }
-
-    /// One plugin.
-    ///
-    /// # Errors
-    /// [`LedgerError::NotFound`].
-    pub fn plugin(&self, digest: &Digest) -> Result<PluginInfo, LedgerError> {
-        Ok(self.shared.registry.resolve(&digest.to_string())?.info)
-    }
-
-    /// A plugin's bytes.
-    ///
-    /// # Errors
-    /// [`LedgerError::NotFound`], or the store.
-    pub async fn plugin_wasm(&self, digest: &Digest) -> Result<Vec<u8>, LedgerError> {
-        self.shared.registry.wasm(digest).await
-    }
-
-    /// Deletes a plugin.
-    ///
-    /// # Errors
-    /// [`LedgerError::Conflict`] while a source uses it; [`LedgerError::ReadOnly`] while it is open whether one does.
-    pub async fn delete_plugin(&self, digest: &Digest, by: impl Into<Who>) -> Result<(), LedgerError> {
-        let in_use = || {
-            let logs = self.logs();
-            if let Some(stopped) = logs.iter().find(|log| log.tree().stopped().is_some()) {
-                let name = stopped.info().name;
-                return Some(LedgerError::ReadOnly(format!(
-                    "log {name:?} has stopped, perhaps while a source was being bound; restart the server first"
-                )));
-            }
-            let log = logs.iter().find(|log| log.uses(digest))?;
-            Some(LedgerError::Conflict(format!(
-                "log {:?} uses this plugin; bind its sources to another one first",
-                log.info().name
-            )))
-        };
-        let by = by.into();
-        let say = async |info: &PluginInfo| {
-            let access = Access::new(&by, Activity::Delete, "plugins.delete", self.shared.clock.now_ms());
-            let key = layout::plugin_key(&info.digest.0);
-            let rows = move |batch: &mut Batch| batch.delete(Family::Plugins, key);
-            self.shared.say_change(about(access, info), 64, rows).await
-        };
-        self.shared.registry.delete(digest, in_use, say).await
-    }
-
     /// Why nothing can be written now, if so: the store, or a log that has stopped.
     #[must_use]
     pub fn stopped(&self) -> Option<String> {
@@ -526,10 +433,6 @@ async fn open_log(
 }
 
 /// Names a plugin by what it is called and by its digest.
-fn about(access: Access, info: &PluginInfo) -> Access {
-    access.of("plugin", &format!("{}@{}", info.name, info.version)).of("plugin", &info.digest.to_string())
-}
-
 fn heads_unreadable(heads: &KeptHeads, error: &std::io::Error) -> LedgerError {
     LedgerError::Internal(format!("{}: {error}; check that the directory is readable", heads.dir().display()))
 }

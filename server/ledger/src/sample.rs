@@ -1,9 +1,10 @@
 //! What a plugin makes of a few samples, before any source is bound to it: what it takes beside what it may take.
 
-use cairnlog_host::{Fault, Host, Kind, Outcome, Plugin, RawRecord, Run, Verdict};
+use std::sync::Arc;
+
+use cairnlog_host::{Fault, Host, Kind, Outcome, Plugin, RawRecord, Run, Verdict, event_bytes, raw_bytes};
 use cairnlog_verify::event::{Attribute, Event};
 use serde_json::Value as Json;
-use std::sync::Arc;
 
 use crate::error::LedgerError;
 use crate::limits::{SAMPLE_BYTES_MAX, SAMPLES_MAX};
@@ -52,15 +53,14 @@ pub(crate) fn sampled(
         .configure(plugin, &config)?
         .map_err(|refused| LedgerError::BadRequest(format!("no sample can be tried: {refused}")))?;
     let run = |sample: &String| {
-        let fuel_max = host.limits().fuel(sample.len());
-        let one = if plugin.kinds.contains(&Kind::Normalizer) {
+        let (one, bytes) = if plugin.kinds.contains(&Kind::Normalizer) {
             let content_type = if sample.starts_with(['{', '[']) { "application/json" } else { "text/plain" };
             let body = sample.as_bytes();
             let raw = RawRecord { received_ms: 0, source: SOURCE, content_type, attributes: &[], body };
-            one(host.normalize(&stage, &[raw])?, of_outcome)
+            (one(host.normalize(&stage, &[raw])?, of_outcome), raw_bytes(&raw))
         } else {
             let event = event(sample)?;
-            if plugin.kinds.contains(&Kind::Redactor) {
+            let one = if plugin.kinds.contains(&Kind::Redactor) {
                 one(host.redact(&stage, &[&event])?, |redactions| Sampled {
                     outcome: "redactions",
                     count: Some(redactions.len() as u64),
@@ -72,9 +72,10 @@ pub(crate) fn sampled(
                     class: Some(decision.class),
                     ..Sampled::default()
                 })
-            }
+            };
+            (one, event_bytes(&event))
         };
-        Ok(Sampled { fuel_max, ..one })
+        Ok(Sampled { fuel_max: host.limits().fuel(bytes), ..one })
     };
     samples.iter().map(run).collect()
 }

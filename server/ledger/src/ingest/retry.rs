@@ -4,7 +4,7 @@
 //! `release` entry that names the quarantine entry and the first record, and the raw bytes go, in one commit. To name an entry of its own
 //! commit the release has to know where that will stand, so for that commit nobody else writes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
@@ -22,12 +22,13 @@ use crate::access::{Access, Activity, Who};
 use crate::control::Saying;
 use crate::error::LedgerError;
 use crate::inflight::Fingerprint;
-use crate::limits::{ERASURE_REASON_BYTES_MAX, QUARANTINE_ROWS_READ, QUARANTINE_TRIED, RETRIED_MAX};
+use crate::limits::{QUARANTINE_ROWS_READ, QUARANTINE_TRIED, RETRIED_MAX};
 use crate::log::{Log, Ready, draft};
-use crate::pipeline::Refusal;
+use crate::pipeline::{Pipeline, Refusal};
 use crate::prepared::Prepared;
 use crate::read::{Opened, Opening, Rows};
 use crate::retain::id_text;
+use crate::retain::request::check_reason;
 use crate::said;
 use crate::seen::{Logged, Sighting};
 use crate::source::SourceSpec;
@@ -166,6 +167,8 @@ impl Log {
     ) -> Result<Vec<(u64, Option<Trial>)>, LedgerError> {
         self.check_retry(indices)?;
         self.say_retry(&by.into(), "quarantine.try", indices.len(), spec).await?;
+        // One a source.
+        let mut pipelines: BTreeMap<String, Arc<Pipeline>> = BTreeMap::new();
         let mut all = Vec::with_capacity(indices.len());
         for index in indices {
             let Some(kept) = self.quarantined_raw(*index).await? else {
@@ -181,13 +184,13 @@ impl Log {
                 all.push((*index, None));
                 continue;
             };
-            let ready = Ready { pipeline: Arc::new(ready.pipeline.apart()), ..ready };
-            let ready = match spec {
-                Some(spec) => {
-                    Ready { pipeline: Arc::new(self.try_source(&source, spec.clone()).await?.1), ..ready }
-                }
-                None => ready,
+            let pipeline = match (pipelines.get(&source), spec) {
+                (Some(known), _) => Arc::clone(known),
+                (None, Some(spec)) => Arc::new(self.try_source(&source, spec.clone()).await?.1),
+                (None, None) => Arc::new(ready.pipeline.apart()),
             };
+            pipelines.insert(source.clone(), Arc::clone(&pipeline));
+            let ready = Ready { pipeline, canary: None, ..ready };
             let tried = Tried { ready, received_ms, source, content_type, attributes };
             let trial = off_thread(move || tried.run(&Bytes::from(body))).await??;
             // The words of a pipeline that is in no log could be the raw record itself.
@@ -230,10 +233,7 @@ impl Log {
     /// [`LedgerError::BadRequest`] for a reason that is none; [`LedgerError::NotFound`]; [`LedgerError::Held`].
     pub async fn discard(&self, index: u64, reason: &str, by: &str) -> Result<(), LedgerError> {
         self.require_records()?;
-        if reason.trim().is_empty() || reason.len() > ERASURE_REASON_BYTES_MAX {
-            let words = format!("to discard takes a reason of 1 to {ERASURE_REASON_BYTES_MAX} bytes");
-            return Err(LedgerError::BadRequest(words));
-        }
+        check_reason(reason)?;
         let _turn = self.keeping().turn.lock().await;
         let Some(kept) = self.quarantined_raw(index).await? else {
             return Err(LedgerError::NotFound(format!("there is no raw record in quarantine at {index}")));

@@ -165,9 +165,10 @@ impl Log {
     }
 }
 
-pub(super) fn check_reason(reason: &str) -> Result<(), LedgerError> {
+pub(crate) fn check_reason(reason: &str) -> Result<(), LedgerError> {
     if reason.trim().is_empty() || reason.len() > ERASURE_REASON_BYTES_MAX {
-        let words = format!("an erasure has a reason of 1 to {ERASURE_REASON_BYTES_MAX} bytes");
+        let words =
+            format!("what is given up or erased has a reason of 1 to {ERASURE_REASON_BYTES_MAX} bytes");
         return Err(LedgerError::BadRequest(words));
     }
     Ok(())

@@ -5,6 +5,7 @@ use std::path::Path;
 use bytes::Bytes;
 use cairnlog_host::{
     Action, Decision, Host, Interrupted, Kind, Outcome, PluginLog, RawRecord, Redaction, Run, Stage, Verdict,
+    event_bytes,
 };
 use cairnlog_verify::event::{Attribute, Event};
 use serde_json::{Value as Json, json};
@@ -179,15 +180,6 @@ fn say(log: &PluginLog) {
 
 fn failed(interrupted: &Interrupted) -> Failure {
     Failure::cannot_tell(interrupted.to_string())
-}
-
-/// About what the host counts of an event: paths and texts.
-fn event_bytes(event: &[Attribute]) -> usize {
-    let bytes = |attribute: &Attribute| match &attribute.value {
-        cairnlog_verify::value::Value::Text(text) => attribute.path.len() + text.len(),
-        _ => attribute.path.len() + 8,
-    };
-    event.iter().map(bytes).sum()
 }
 
 fn outcome_json(outcome: Outcome) -> Json {
