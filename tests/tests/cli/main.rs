@@ -7,7 +7,9 @@ mod fsck;
 mod keeping;
 mod monitor;
 mod plugins;
+mod publishing;
 mod quarantine;
+mod rollout;
 mod site;
 mod trust;
 

@@ -31,6 +31,14 @@ fn a_new_plugin_builds_passes_its_test_and_takes_its_place_in_a_pipeline() {
     assert_eq!(early.code, Some(64));
     assert!(early.stderr.contains("plugin build"), "{}", early.stderr);
 
+    let code = project.join("src/lib.rs");
+    let text = std::fs::read_to_string(&code).unwrap();
+    let speaks = text.replace(
+        "    fn normalize(&self, record: &Raw) -> Outcome {\n",
+        "    fn normalize(&self, record: &Raw) -> Outcome {\n        cairnlog_plugin::log(cairnlog_plugin::Level::Warn, \"a badge\");\n",
+    );
+    assert_ne!(text, speaks);
+    std::fs::write(&code, speaks).unwrap();
     let built = run_in(&project, &["plugin", "build", "--output", "json"]);
     assert_eq!(built.code, Some(0), "{}", built.stderr);
     let built: Value = serde_json::from_str(&built.stdout).unwrap();
@@ -72,6 +80,14 @@ fn a_new_plugin_builds_passes_its_test_and_takes_its_place_in_a_pipeline() {
     assert_eq!(site.run(&["quarantine", "retry"]).json()["logged"], 1);
     let found = site.run(&["search", "--actor", "anna@example.com"]).json();
     assert_eq!(found[0]["event"]["metadata"]["product"]["name"], "door-log");
+    // What it says is for auditors, and in a dry run for who sent the record.
+    let said = site.run(&["source", "messages", "portal"]).json();
+    let last = said.as_array().unwrap().last().unwrap();
+    assert_eq!((&last["plugin"], &last["level"]), (&json!("door-log@0.1.0"), &json!("warn")));
+    assert_eq!(last["message"], "a badge");
+    let tried = site.run(&["source", "dry-run", "portal", &records]).json();
+    assert_eq!(tried[0]["messages"][0]["message"], "a badge");
+    assert!(!site.server.stderr().contains("a badge"), "the operator's log has it not");
 
     // What was built before is not taken for what the project is now.
     let manifest = project.join("Cargo.toml");
@@ -127,7 +143,10 @@ fn a_record_is_replayed_from_its_raw_record_and_from_no_other() {
     site.run(&bind).json();
     let line = "192.0.2.7 - user3 [23/Nov/2026:08:59:58 +0000] \"GET /payslips HTTP/1.1\" 200 17\n";
     let raw = site.file("one.log", line);
-    let index = site.run(&["ingest", &raw, "--source", "portal"]).json()["first_index"].to_string();
+    let kept = site.dir.path().join("openings.ndjson");
+    let kept = kept.to_str().unwrap();
+    let told = site.run(&["ingest", &raw, "--source", "portal", "--openings", kept]).json();
+    let index = told["first_index"].to_string();
     // By another pipeline from now on: the record's own is found in the log.
     site.run(&[&bind[..5], &bind[7..]].concat()).json();
 
@@ -150,6 +169,21 @@ fn a_record_is_replayed_from_its_raw_record_and_from_no_other() {
         assert_eq!(refused.code, Some(1), "{}", refused.stdout);
         assert!((refused.stdout + &refused.stderr).contains(words));
     }
+    // Who sent it can open what was dropped, and show that it is no other raw record.
+    let opened = ["plugin", "replay", &index, "--openings", kept, "--raw"];
+    let replayed = site.run(&[&opened[..], &[&raw]].concat()).json();
+    let fields = replayed["fields"].as_array().unwrap();
+    let ip = fields.iter().find(|field| field["path"] == "src_endpoint.ip").unwrap();
+    assert_eq!(ip["is"], "same");
+    // Another address leaves every field that is kept as it is.
+    let altered = site.file("altered.log", line.replace("192.0.2.7", "192.0.2.8"));
+    assert_eq!(site.run(&["plugin", "replay", &index, "--raw", &altered]).json()["is_good"], true);
+    let refused = site.run(&[&opened[..], &[&altered]].concat());
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("is not the raw record"), "{}", refused.stderr);
+    let none = site.file("none.ndjson", "");
+    let missing = site.run(&["plugin", "replay", &index, "--raw", &raw, "--openings", &none]);
+    assert_eq!(missing.code, Some(2), "{}", missing.stderr);
     // With the components at hand, the server's are not asked for.
     let dir = paths::root().join("target/plugins");
     let from = ["plugin", "replay", &index, "--raw", &raw, "--plugins", dir.to_str().unwrap()];

@@ -1,0 +1,85 @@
+//! A new pipeline beside a source's own, taken over and taken back, by commands.
+
+use serde_json::json;
+
+use crate::site::Site;
+
+fn stages(site: &Site) -> Vec<String> {
+    let rules = json!({"rules": [{"path": "src_endpoint.ip", "action": "drop", "entity": "IP_ADDRESS"}]});
+    let redactor = format!("redact-fields={}", site.file("rules.json", rules.to_string()));
+    let retention =
+        format!("retention-schedule={}", site.file("keep.json", r#"{"rules": [{"class": "default"}]}"#));
+    ["--normalizer", "web-access", "--redactor", &redactor, "--retention", &retention]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+/// What it came to, once it was run over so many batches.
+fn shown(site: &Site, batches: u64) -> (Option<i32>, serde_json::Value) {
+    for _ in 0..10_000 {
+        let ran = site.run(&["source", "canary", "show", "portal"]);
+        let shown: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        if shown["batches"] == batches {
+            return (ran.code, shown);
+        }
+    }
+    panic!("the canary is never run");
+}
+
+#[test]
+fn a_canary_is_compared_promoted_and_rolled_back() {
+    let site = Site::portal();
+    let stages = stages(&site);
+    let stages: Vec<&str> = stages.iter().map(String::as_str).collect();
+    let start = [&["source", "canary", "start", "portal", "--percent", "100"], stages.as_slice()].concat();
+    assert_eq!(site.run(&start).code, Some(0));
+    assert_eq!(site.ingest(5)["accepted"], 5);
+    let (code, shown) = shown(&site, 1);
+    assert_eq!(code, Some(1), "it makes something else");
+    assert_eq!((&shown["records"], &shown["same"]), (&json!(5), &json!(0)));
+    assert_eq!(shown["members"], json!([{"member": "src_endpoint", "records": 5}]));
+    let kept = site.run(&["search", "--limit", "5"]).json();
+    assert!(kept[0]["event"]["src_endpoint"]["ip"].is_string(), "nothing of it was logged");
+
+    let promoted = site.run(&["source", "canary", "promote", "portal"]).json();
+    assert_eq!(promoted["new"], false);
+    assert_eq!(site.run(&["source", "canary", "show", "portal"]).code, Some(1), "it is over");
+    let back = site.run(&["source", "rollback", "portal"]).json();
+    assert_ne!(back["pipeline"], promoted["pipeline"]);
+    assert_eq!(site.run(&["source", "rollback", "portal"]).json()["pipeline"], promoted["pipeline"]);
+
+    // A push can start one too.
+    let canary = ["plugin", "push", "target/plugins/web-access.wasm", "--source", "portal", "--canary", "50"];
+    let pushed = site.run(&canary);
+    assert_eq!(pushed.code, Some(0), "{}", pushed.stderr);
+    assert!(pushed.stderr.contains("canary show portal"), "{}", pushed.stderr);
+    assert_eq!(site.run(&["source", "canary", "stop", "portal"]).code, Some(0));
+}
+
+#[test]
+fn an_upload_is_tried_on_samples() {
+    let site = Site::portal();
+    let line = "192.0.2.7 - user3 [23/Nov/2026:08:59:58 +0000] \"GET /payslips HTTP/1.1\" 200 17";
+    let samples = site.file("samples.log", format!("{line}\nnonsense\n"));
+    let pushed = site.run(&["plugin", "push", "target/plugins/web-access.wasm", "--sample", &samples]).json();
+    let made = &pushed[0]["samples"];
+    assert_eq!((&made[0]["outcome"], &made[0]["count"]), (&json!("events"), &json!(1)));
+    assert_eq!(made[1]["outcome"], "reject");
+    let fuel = |name: &str| made[0][name].as_u64().unwrap();
+    assert!(fuel("fuel") > 1_000 && fuel("fuel") < fuel("fuel_max"));
+    assert!(fuel("memory_bytes") >= 1 << 16);
+    let (instances, compiled) = (&pushed[0]["core_instances"], &pushed[0]["compile_ms"]);
+    assert!(instances.as_u64().unwrap() >= 1 && compiled.is_u64(), "{pushed}");
+
+    // A redactor is given events, and its config with them.
+    let event = site.file("event.json", r#"{"time": 1700000000000, "actor": {"user": {"name": "anna"}}}"#);
+    let rules = json!({"rules": [{"path": "actor.user.name", "action": "drop", "entity": "NAME"}]});
+    let config = site.file("rules.json", rules.to_string());
+    let redactor = "target/plugins/redact-fields.wasm";
+    let pushed = site.run(&["plugin", "push", redactor, "--sample", &event, "--config", &config]).json();
+    let made = &pushed[0]["samples"][0];
+    assert_eq!((&made["outcome"], &made["count"]), (&json!("redactions"), &json!(1)));
+    let refused = site.run(&["plugin", "push", redactor, "--sample", &samples, "--config", &config]);
+    assert_ne!(refused.code, Some(0));
+    assert!(refused.stderr.contains("given events"), "{}", refused.stderr);
+}
