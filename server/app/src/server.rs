@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use axum_server::Handle;
 use cairnlog_client::Secret;
+use cairnlog_host::limits::CompileLimits;
 use cairnlog_host::{Apart, Artefacts, Compiling, Host, HostError, HostLimits};
 use cairnlog_ledger::handles::{OsRandom, Random as _, SystemClock};
 use cairnlog_ledger::limits::PERMITS_PER_CORE;
@@ -365,7 +366,12 @@ fn compiling(root: &Path) -> Result<Compiling, ServerError> {
     let program = PathBuf::from("/proc/self/exe");
     let program = if program.exists() { program } else { std::env::current_exe().map_err(failed)? };
     let arguments = vec![COMPILE_COMMAND.into()];
-    Ok(Compiling::Apart(Apart { program, arguments, kept: Some(Artefacts::new(dir.clone(), key)) }))
+    Ok(Compiling::Apart(Apart {
+        program,
+        arguments,
+        limits: CompileLimits::default(),
+        kept: Some(Artefacts::new(dir.clone(), key)),
+    }))
 }
 
 /// A server that knows no token would let nobody in, so it makes one that can make others.

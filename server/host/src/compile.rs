@@ -22,9 +22,7 @@ use zeroize::Zeroizing;
 
 use crate::engine::engine_to_compile;
 use crate::inspect::PluginFault;
-use crate::limits::{
-    ARTEFACT_BYTES_MAX, COMPILE_BYTES_MAX, COMPILE_SECS_MAX, COMPILE_WAIT_MAX, COMPONENT_BYTES_MAX,
-};
+use crate::limits::{ARTEFACT_BYTES_MAX, COMPONENT_BYTES_MAX, CompileLimits};
 
 const GOOD: u8 = 0;
 const BAD: u8 = 1;
@@ -47,6 +45,8 @@ pub struct Apart {
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
+    /// What it may take.
+    pub limits: CompileLimits,
     /// Where machine code is kept, if anywhere.
     pub kept: Option<Artefacts>,
 }
@@ -198,7 +198,7 @@ impl Apart {
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| Uncompiled::Host(format!("no compiler can be started: {error}")))?;
-        let answer = exchange(&mut child, wasm);
+        let answer = exchange(&mut child, &self.limits, wasm);
         // Whatever it is at now, nobody waits for it.
         let _ = child.kill();
         let _ = child.wait();
@@ -208,8 +208,9 @@ impl Apart {
             _ => Err(Uncompiled::Fault(PluginFault::new(
                 "compile-limit",
                 format!(
-                    "compiling it takes more than {COMPILE_SECS_MAX} s or {} MiB of memory; make it smaller",
-                    COMPILE_BYTES_MAX >> 20
+                    "compiling it takes more than {} s or {} MiB of memory; make it smaller",
+                    self.limits.secs_max,
+                    self.limits.bytes_max >> 20
                 ),
             ))),
         }
@@ -217,7 +218,7 @@ impl Apart {
 }
 
 /// Hands the component over and takes the answer; none where it does not come in time, or not whole.
-fn exchange(child: &mut Child, wasm: &[u8]) -> Option<Vec<u8>> {
+fn exchange(child: &mut Child, limits: &CompileLimits, wasm: &[u8]) -> Option<Vec<u8>> {
     let (mut stdin, stdout) = (child.stdin.take()?, child.stdout.take()?);
     let (sender, answer) = mpsc::channel();
     std::thread::scope(|threads| {
@@ -229,21 +230,28 @@ fn exchange(child: &mut Child, wasm: &[u8]) -> Option<Vec<u8>> {
                 sender.send(read.ok().filter(|_| bytes.len() as u64 <= ARTEFACT_BYTES_MAX).map(|_| bytes));
         });
         // If the child is gone, what is missing is its answer.
-        threads.spawn(move || stdin.write_all(wasm));
-        let answer = answer.recv_timeout(COMPILE_WAIT_MAX).ok().flatten();
+        threads.spawn(move || {
+            stdin.write_all(&limits.bytes_max.to_be_bytes())?;
+            stdin.write_all(&limits.secs_max.to_be_bytes())?;
+            stdin.write_all(wasm)
+        });
+        let answer = answer.recv_timeout(limits.wait_max).ok().flatten();
         // Both threads end with it.
         let _ = child.kill();
         answer
     })
 }
 
-/// What the child does: reads a component from standard input and writes its machine code, or why there is none, to standard
-/// output. It bounds itself before it reads a byte.
+/// What the child does: reads from standard input what it may take (u64be bytes of address space, u64be seconds of processor time)
+/// and a component, and writes its machine code, or why there is none, to standard output. It bounds itself before it reads a byte of
+/// the component.
 ///
 /// # Errors
 /// As the system refuses limits, or the parent is gone.
 pub fn compile_child() -> io::Result<()> {
-    bound()?;
+    let mut limits = [[0; 8]; 2];
+    io::stdin().lock().read_exact(limits.as_flattened_mut())?;
+    bound(limits.map(u64::from_be_bytes))?;
     let mut wasm = Vec::new();
     io::stdin().lock().take(COMPONENT_BYTES_MAX as u64 + 1).read_to_end(&mut wasm)?;
     let compiled = engine_to_compile().and_then(|engine| engine.precompile_component(&wasm));
@@ -257,9 +265,9 @@ pub fn compile_child() -> io::Result<()> {
     out.flush()
 }
 
-fn bound() -> io::Result<()> {
+fn bound([bytes_max, secs_max]: [u64; 2]) -> io::Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limits = [(Resource::As, COMPILE_BYTES_MAX), (Resource::Cpu, COMPILE_SECS_MAX), (Resource::Core, 0)];
+    let limits = [(Resource::As, bytes_max), (Resource::Cpu, secs_max), (Resource::Core, 0)];
     for (resource, most) in limits {
         // A limit that is lower already can't be raised.
         let most = getrlimit(resource).maximum.map_or(most, |hard| hard.min(most));
@@ -339,6 +347,7 @@ mod tests {
             let apart = Apart {
                 program: "/bin/sh".into(),
                 arguments: ["-c", script].map(OsString::from).to_vec(),
+                limits: CompileLimits::default(),
                 kept: None,
             };
             let Err(Uncompiled::Fault(fault)) = apart.compile(&vec![0; 1 << 20]) else { panic!("{script}") };
@@ -347,10 +356,16 @@ mod tests {
         let says = Apart {
             program: "/bin/sh".into(),
             arguments: ["-c", "cat >/dev/null; printf '\\001no'"].map(OsString::from).to_vec(),
+            limits: CompileLimits::default(),
             kept: None,
         };
         assert_eq!(says.compile(b"x"), Err(Uncompiled::Fault(refused("no"))));
-        let missing = Apart { program: "/not/there".into(), arguments: Vec::new(), kept: None };
+        let missing = Apart {
+            program: "/not/there".into(),
+            arguments: Vec::new(),
+            limits: CompileLimits::default(),
+            kept: None,
+        };
         assert!(matches!(missing.compile(b"x"), Err(Uncompiled::Host(_))));
     }
 }

@@ -6,7 +6,7 @@ use wasmparser::{Encoding, Instance, KnownCustom, Parser, Payload};
 
 use crate::host::UnusedWasi;
 use crate::instance::HOST_INTERFACE;
-use crate::limits::{COMPONENT_BYTES_MAX, FAULTS_MAX, METADATA_BYTES_MAX, VERSION_BYTES_MAX};
+use crate::limits::{COMPONENT_BYTES_MAX, FAULTS_MAX, METADATA_BYTES_MAX, NESTING_MAX, VERSION_BYTES_MAX};
 use crate::text::cut;
 use crate::types::Kind;
 
@@ -44,7 +44,7 @@ const CAUSES: [(&str, &str); 9] = [
 /// One thing wrong with an upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginFault {
-    /// `too-large`, `not-a-component`, `unknown-import`, `no-known-interface`, `no-name`, `no-version`,
+    /// `too-large`, `too-deep`, `not-a-component`, `unknown-import`, `no-known-interface`, `no-name`, `no-version`,
     /// `wrong-interface`, `cannot-compile`, `compile-limit`, `cannot-instantiate`, `trap-on-configure`, `bad-schema` or `host-busy`.
     pub code: &'static str,
     /// What it is and what to do about it.
@@ -86,7 +86,7 @@ pub(crate) fn inspect(wasm: &[u8], unused: UnusedWasi) -> Result<Description, Ve
         let detail = format!("{} bytes; a plugin has at most {COMPONENT_BYTES_MAX}", wasm.len());
         return Err(vec![PluginFault::new("too-large", detail)]);
     }
-    let mut found = sections(wasm).map_err(|detail| vec![PluginFault::new("not-a-component", detail)])?;
+    let mut found = sections(wasm).map_err(|fault| vec![fault])?;
     found.kinds =
         ROLES.iter().filter(|(role, _)| found.exports.iter().any(|e| e == role)).map(|(_, k)| *k).collect();
     let mut faults: Vec<PluginFault> =
@@ -135,26 +135,34 @@ fn missing(found: &Description) -> Vec<PluginFault> {
 }
 
 /// Walks the sections of the outermost component; of what is nested in it only instances count.
-fn sections(wasm: &[u8]) -> Result<Description, String> {
+fn sections(wasm: &[u8]) -> Result<Description, PluginFault> {
+    let refused = |words: String| PluginFault::new("not-a-component", words);
+    let malformed = |error| refused(format!("not a WebAssembly component: {error}"));
     let mut found = Description::default();
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(wasm) {
-        match payload.map_err(|error| format!("not a WebAssembly component: {error}"))? {
+        match payload.map_err(malformed)? {
             Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
-                return Err(
-                    "a core module, not a component: make it one with cairnlog-componentize".to_owned()
-                );
+                let words = "a core module, not a component: make it one with cairnlog-componentize";
+                return Err(refused(words.to_owned()));
             }
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
+                depth += 1;
+                if depth > NESTING_MAX {
+                    let words = format!("components nested deeper than {NESTING_MAX}");
+                    return Err(PluginFault::new("too-deep", words));
+                }
+            }
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::InstanceSection(instances) => {
                 for instance in instances {
-                    let instance =
-                        instance.map_err(|error| format!("not a WebAssembly component: {error}"))?;
+                    let instance = instance.map_err(malformed)?;
                     found.core_instances += u32::from(matches!(instance, Instance::Instantiate { .. }));
                 }
             }
-            payload if depth == 0 => section(&mut found, &payload).map_err(|error| error.to_string())?,
+            payload if depth == 0 => {
+                section(&mut found, &payload).map_err(|error| refused(error.to_string()))?;
+            }
             _ => {}
         }
     }

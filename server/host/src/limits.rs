@@ -9,6 +9,10 @@ use std::time::Duration;
 /// Most bytes of an uploaded component. `CPython` needs 18 MB, `SpiderMonkey` 12.
 pub const COMPONENT_BYTES_MAX: usize = 32 << 20;
 
+/// Deepest nesting of components and modules in a component. Toolchains nest two or three; the runtime's compiler takes time that
+/// grows with the square of it, and in the end its stack.
+pub const NESTING_MAX: usize = 32;
+
 /// Most things wrong with one upload that are listed; a WASI command imports about thirty interfaces.
 pub const FAULTS_MAX: usize = 64;
 
@@ -146,14 +150,22 @@ pub const BREAKER_PAUSE: Duration = Duration::from_secs(30);
 /// record alone.
 pub const BATCHES_PER_SAMPLE: u64 = 32;
 
-/// Bytes of address space of a child that compiles. `CPython`, 18 MB, takes 1 GB.
-pub const COMPILE_BYTES_MAX: u64 = 4 << 30;
+/// What a child that compiles may take. A server has the [default](Self::default).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompileLimits {
+    /// Bytes of address space. `CPython`, 18 MB, takes 1 GB.
+    pub bytes_max: u64,
+    /// Seconds of processor time, over all its threads. `CPython` takes 12 on two slow cores.
+    pub secs_max: u64,
+    /// How long it is waited for: no longer than for a request.
+    pub wait_max: Duration,
+}
 
-/// Seconds of processor time, over all its threads, of a child that compiles. `CPython` takes 12 on two slow cores.
-pub const COMPILE_SECS_MAX: u64 = 120;
-
-/// How long a server waits for a child that compiles: no longer than for a request.
-pub const COMPILE_WAIT_MAX: Duration = Duration::from_secs(100);
+impl Default for CompileLimits {
+    fn default() -> Self {
+        Self { bytes_max: 4 << 30, secs_max: 120, wait_max: Duration::from_secs(100) }
+    }
+}
 
 /// Bytes of the machine code of a component. `CPython`'s has 60 MB.
 pub const ARTEFACT_BYTES_MAX: u64 = 512 << 20;

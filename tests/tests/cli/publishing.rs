@@ -9,6 +9,11 @@ use sha2::{Digest as _, Sha256};
 use crate::files::FileServer;
 use crate::site::{Ran, Site, run};
 
+fn sign(component: &str, key: &str) {
+    let signed = run(&[], &["plugin", "sign", component, "--key", key]);
+    assert_eq!(signed.code, Some(0), "{}", signed.stderr);
+}
+
 fn hex_digest(bytes: &[u8]) -> String {
     format!("sha256:{}", cairnlog_tests::hex(&Sha256::digest(bytes)))
 }
@@ -44,11 +49,6 @@ impl Guarded {
         self.site.file(&format!("{name}.wasm"), paths::plugin(name))
     }
 
-    fn sign(&self, component: &str, key: &str) {
-        let signed = run(&[], &["plugin", "sign", component, "--key", key]);
-        assert_eq!(signed.code, Some(0), "{}", signed.stderr);
-    }
-
     fn push(&self, component: &str) -> Ran {
         self.site.run(&["plugin", "push", component])
     }
@@ -63,11 +63,11 @@ fn a_server_with_keys_takes_plugins_alone_that_one_of_them_has_signed() {
     for words in ["unsigned", "example.org/plugins", "plugin sign"] {
         assert!(unsigned.stderr.contains(words), "no {words}: {}", unsigned.stderr);
     }
-    guarded.sign(&component, &guarded.stranger);
+    sign(&component, &guarded.stranger);
     let refused = guarded.push(&component);
     assert_eq!(refused.code, Some(1));
     assert!(refused.stderr.contains("bad-signature"), "{}", refused.stderr);
-    guarded.sign(&component, &guarded.key);
+    sign(&component, &guarded.key);
     let taken = guarded.push(&component).json();
     assert_eq!(taken[0]["signed_by"], json!(["example.org/plugins"]));
 
@@ -77,7 +77,7 @@ fn a_server_with_keys_takes_plugins_alone_that_one_of_them_has_signed() {
     let mixed = guarded.push(&other);
     assert_eq!(mixed.code, Some(64));
     assert!(mixed.stderr.contains("another component"), "{}", mixed.stderr);
-    guarded.sign(&other, &guarded.key);
+    sign(&other, &guarded.key);
     assert_eq!(guarded.push(&other).code, Some(0));
 
     // The signature is in the log with the plugin, and can be asked for.
@@ -121,7 +121,7 @@ fn what_was_taken_unsigned_is_not_bound_once_keys_are_asked_for() {
     assert_eq!(told["accepted"], 3, "what is bound runs on");
     // The same bytes once more, signed: that is all it takes.
     for component in [&normalizer, &retainer] {
-        guarded.sign(component, &guarded.key);
+        sign(component, &guarded.key);
         let again = guarded.push(component).json();
         assert_eq!(
             (&again[0]["new"], &again[0]["signed_by"]),
@@ -168,7 +168,7 @@ fn a_component_is_fetched_from_a_registry_with_its_signature() {
     let guarded = Guarded::start();
     let wasm = paths::plugin("web-access");
     let component = guarded.component("web-access");
-    guarded.sign(&component, &guarded.key);
+    sign(&component, &guarded.key);
     let signature = std::fs::read_to_string(format!("{component}.sig")).unwrap();
     let out = guarded.site.dir.path().join("pulled.wasm").to_str().unwrap().to_owned();
     let pull = |registry: &FileServer, more: &[&str]| {

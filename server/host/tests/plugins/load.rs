@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use crate::common::{Chameleon, Scalar};
 use cairnlog_host::componentize::{Metadata, componentize, describe};
-use cairnlog_host::limits::{COMPONENT_BYTES_MAX, CORE_INSTANCES_MAX};
+use cairnlog_host::limits::{COMPONENT_BYTES_MAX, CORE_INSTANCES_MAX, NESTING_MAX};
 use cairnlog_host::{FaultKind, Footprint, Host, HostLimits, RawRecord, UnusedWasi};
 
 static HOST: LazyLock<Host> = LazyLock::new(|| Host::new(HostLimits::default()).unwrap());
@@ -70,6 +70,51 @@ fn precompiled_code_is_refused() {
 #[test]
 fn a_component_too_large_is_not_parsed() {
     assert_eq!(codes(&vec![0; COMPONENT_BYTES_MAX + 1]), ["too-large"]);
+}
+
+/// A section of a component: its id, its length, what is in it.
+fn section(id: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut section = vec![id];
+    let mut length = bytes.len();
+    while length >= 0x80 {
+        section.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
+        length >>= 7;
+    }
+    section.push(u8::try_from(length).unwrap());
+    section.extend(bytes);
+    section
+}
+
+#[test]
+fn a_component_nested_deeper_than_toolchains_do_is_refused_before_it_is_compiled() {
+    let sound = made(&Chameleon::new());
+    let nested = |levels: usize| {
+        let empty = b"\0asm\x0d\0\x01\0";
+        let mut inner = empty.to_vec();
+        for _ in 1..levels {
+            inner = [&empty[..], &section(4, &inner)].concat();
+        }
+        [sound.as_slice(), &section(4, &inner)].concat()
+    };
+    HOST.load(&nested(NESTING_MAX)).unwrap().unwrap();
+    for levels in [NESTING_MAX + 1, 20_000, 100_000] {
+        assert_eq!(codes(&nested(levels)), ["too-deep"], "{levels}");
+    }
+}
+
+#[test]
+fn types_nested_too_deeply_do_not_compile() {
+    // list<list<… list<u8>>>, each of the one before it.
+    let mut types = vec![100, 0x70, 0x7d];
+    for before in 0..99_u8 {
+        types.push(0x70);
+        types.extend(if before < 64 { vec![before] } else { vec![before | 0x80, 0] });
+    }
+    let inner = [&b"\0asm\x0d\0\x01\0"[..], &section(7, &types)].concat();
+    let component = [made(&Chameleon::new()), section(4, &inner)].concat();
+    let faults = faults(&component);
+    assert_eq!((faults.len(), faults[0].0), (1, "cannot-compile"), "{faults:?}");
+    assert!(faults[0].1.contains("too deep"), "{faults:?}");
 }
 
 #[test]
