@@ -8,6 +8,7 @@ pub mod http;
 pub mod paths;
 pub mod pipelines;
 mod server;
+pub mod stuck;
 pub mod web;
 
 pub use server::{ADMIN_TOKEN, Refusal, Server, start_bare};

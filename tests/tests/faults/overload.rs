@@ -1,8 +1,11 @@
 //! More than the server can hold, and its end while it is at work.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cairnlog_tests::{ADMIN_TOKEN, Server, http, web};
+use cairnlog_client::{ContentType, Ingest};
+use cairnlog_tests::{ADMIN_TOKEN, Server, http, pipelines, stuck, web};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufStream};
 use tokio::net::TcpStream;
 
@@ -136,4 +139,52 @@ async fn sigterm_under_load_loses_nothing_that_was_acknowledged() {
         assert!(world.check().await.expect("no fault") >= size + 3, "the last answer was kept");
     }
     world.check_all().await;
+}
+
+/// Requests to the source whose plugin never comes back, and those to another one meanwhile.
+const STUCK: usize = 12;
+const OTHERS: u64 = 100;
+
+/// Each raw record's fuel lets it run for a good part of a second, on every core that it is given.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_plugin_that_never_comes_back_delays_no_other_source() {
+    let server = Server::start();
+    let client = server.client();
+    let log = pipelines::log(&client, "web").await;
+    pipelines::plain(&client, &log, "portal", "web-access").await;
+    let stuck = client.upload_plugin(stuck::component()).await.expect("it is a plugin").plugin.digest;
+    let mut pipeline = pipelines::plain_json(&client, "web-access").await;
+    pipeline["normalizer"] = serde_json::json!({"plugin": stuck.to_string()});
+    let pipeline = serde_json::from_value(pipeline).expect("a pipeline");
+    log.put_source("stuck", &pipeline).await.expect("a source");
+
+    let answered = Arc::new(AtomicUsize::new(0));
+    let mut requests = tokio::task::JoinSet::new();
+    for _ in 0..STUCK {
+        let (log, answered) = (log.clone(), Arc::clone(&answered));
+        requests.spawn(async move {
+            let body = vec![b'x'; 400 << 10];
+            let answer = log.ingest("stuck", Ingest::new(ContentType::Bytes, body)).await.expect("an answer");
+            answered.fetch_add(1, Ordering::SeqCst);
+            answer
+        });
+    }
+    for number in 0..OTHERS {
+        let answer = log
+            .ingest("portal", Ingest::new(ContentType::Text, web::lines(number, 1)))
+            .await
+            .expect("an answer");
+        assert_eq!(answer.accepted, 1);
+    }
+    let meanwhile = answered.load(Ordering::SeqCst);
+    assert!(
+        meanwhile < STUCK,
+        "{OTHERS} requests one after the other waited until all {STUCK} of the other source had spent their fuel"
+    );
+    println!("{OTHERS} requests were answered one after the other while {meanwhile} of {STUCK} were");
+    for answer in requests.join_all().await {
+        assert_eq!((answer.accepted, answer.quarantined), (0, 1));
+        let reason = answer.results[0].reason.clone().expect("why");
+        assert!(reason.starts_with("out-of-fuel"), "{reason}");
+    }
 }
