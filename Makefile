@@ -57,7 +57,8 @@ deny:
 
 bench: build plugins ## measure, and write the tables of docs/performance.md
 	@scripts/build-tessera.sh || echo "bench: without Tessera's POSIX log beside us"
-	@"$(TARGET)/release/cairnlog-bench" $$(ls target/interop/bin/posix target/interop/bin/posix-5ms 2>/dev/null | sed 's/^/--peer /') $(ARGS)
+	@cargo build --manifest-path plugins/Cargo.toml --target-dir "$(TARGET)/plugins-native" --profile component --locked -p aws-cloudtrail --example native
+	@"$(TARGET)/release/cairnlog-bench" --native "$(TARGET)/plugins-native/component/examples/native" $$(ls target/interop/bin/posix target/interop/bin/posix-5ms 2>/dev/null | sed 's/^/--peer /') $(ARGS)
 
 guests: build ## plugins in every language and the SDKs' own tests, where npm, python3 and clang are there
 	@CAIRNLOG="$(TARGET)/release/cairnlog" scripts/guests.sh

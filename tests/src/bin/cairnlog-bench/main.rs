@@ -1,10 +1,12 @@
 //! Measures the built server on this machine and writes the tables of `docs/performance.md`.
 //!
-//! A run has three parts, each with a server of its own on a fresh data directory: opaque logs ([`opaque`]), beside a server
+//! A run has four parts, each with a server of its own on a fresh data directory: opaque logs ([`opaque`]), beside a server
 //! that does nothing and, where it is there, Tessera's POSIX log; and the pipeline of records ([`records`]), beside one
-//! fdatasync and the time that the cores had; and private payloads ([`privacy`]), beside the same server before a sweep. Only ratios survive a change of machine.
+//! fdatasync and the time that the cores had; and private payloads ([`privacy`]), beside the same server before a sweep; and
+//! plugins ([`crossing`], [`sources`]), beside the same code without a host and sources beside each other. Only ratios survive a change of machine.
 
 mod adds;
+mod crossing;
 mod large;
 mod latency;
 mod load;
@@ -17,6 +19,7 @@ mod records;
 mod report;
 mod samples;
 mod server;
+mod sources;
 mod stats;
 mod throughput;
 
@@ -34,12 +37,14 @@ type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 const HELP: &str = "\
 Measures the server that lies beside this program, on this machine.
 
-usage: cairnlog-bench [--quick] [--part opaque|records|privacy] [--entries N] [--peer PROGRAM]
+usage: cairnlog-bench [--quick] [--part opaque|records|privacy|plugins] [--entries N] [--peer PROGRAM]
+                      [--native PROGRAM]
 
   --quick          a smoke run in seconds; its figures mean little and are not written down
-  --part PART      one of the three parts alone
+  --part PART      one of the four parts alone
   --entries N      entries of the large log; without it 10000000
   --peer PROGRAM   Tessera's cmd/conformance/posix, to be measured in the same run; may be repeated
+  --native PROGRAM the example `native` of the plugin aws-cloudtrail: its code without a host
 
 A full run takes some minutes and rewrites the tables of docs/performance.md.
 Nothing else should run meanwhile.
@@ -85,6 +90,7 @@ struct Wanted {
     is_quick: bool,
     parts: Vec<Part>,
     peers: Vec<PathBuf>,
+    native: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -113,7 +119,8 @@ fn main() -> ExitCode {
 }
 
 fn wanted(arguments: &[String]) -> Option<Wanted> {
-    let mut wanted = Wanted { scale: FULL, is_quick: false, parts: Part::ALL.to_vec(), peers: Vec::new() };
+    let mut wanted =
+        Wanted { scale: FULL, is_quick: false, parts: Part::ALL.to_vec(), peers: Vec::new(), native: None };
     let mut entries = None;
     let mut rest = arguments.iter().map(String::as_str);
     while let Some(argument) = rest.next() {
@@ -123,12 +130,14 @@ fn wanted(arguments: &[String]) -> Option<Wanted> {
                 "opaque" => wanted.parts = vec![Part::Opaque],
                 "records" => wanted.parts = vec![Part::Records],
                 "privacy" => wanted.parts = vec![Part::Privacy],
+                "plugins" => wanted.parts = vec![Part::Plugins],
                 _ => return None,
             },
             "--entries" => {
                 entries = Some(rest.next()?.parse().ok().filter(|count| *count >= 2 * large::SMALL)?);
             }
             "--peer" => wanted.peers.push(PathBuf::from(rest.next()?)),
+            "--native" => wanted.native = Some(PathBuf::from(rest.next()?)),
             _ => return None,
         }
     }
@@ -148,6 +157,10 @@ fn run(wanted: &Wanted) -> Result<()> {
                 Part::Opaque => opaque::measure(&wanted.scale, &wanted.peers).await?,
                 Part::Records => records::measure(&wanted.scale).await?,
                 Part::Privacy => privacy::measure(&wanted.scale).await?,
+                Part::Plugins => {
+                    let crossing = crossing::measure(&wanted.scale, wanted.native.as_deref())?;
+                    crossing + &sources::measure(&wanted.scale).await?
+                }
             };
             println!("{tables}");
             if !wanted.is_quick {

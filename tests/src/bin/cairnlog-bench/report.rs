@@ -21,11 +21,13 @@ pub(crate) enum Part {
     Records,
     /// Private payloads.
     Privacy,
+    /// Plugins: G4, languages, many sources.
+    Plugins,
 }
 
 impl Part {
     /// All of them, in the order in which they are measured.
-    pub(crate) const ALL: [Self; 3] = [Self::Opaque, Self::Records, Self::Privacy];
+    pub(crate) const ALL: [Self; 4] = [Self::Opaque, Self::Records, Self::Privacy, Self::Plugins];
 
     /// The lines around it.
     fn markers(self) -> (&'static str, &'static str) {
@@ -37,6 +39,10 @@ impl Part {
             Self::Privacy => (
                 "<!-- begin: privacy, written by `make bench` -->",
                 "<!-- end: privacy, written by `make bench` -->",
+            ),
+            Self::Plugins => (
+                "<!-- begin: plugins, written by `make bench` -->",
+                "<!-- end: plugins, written by `make bench` -->",
             ),
             Self::Records => {
                 ("<!-- begin: written by `make bench` -->", "<!-- end: written by `make bench` -->")
@@ -108,6 +114,9 @@ pub(crate) fn throughput(throughput: &Throughput) -> String {
         let note = if stage == "commit" { "(waiting, not working) " } else { "" };
         row(stage, median.stages.get(stage).copied().unwrap_or_default(), note);
     }
+    let of_plugins = ["normalize", "redact", "retention"];
+    let of_plugins = of_plugins.iter().filter_map(|stage| median.stages.get(*stage)).sum();
+    row("plugins: normalize, redact and retention", of_plugins, "");
     row("processor time of the server, all of it", median.server_cpu, "");
     row("processor time of the client", median.client_cpu, "");
     table
