@@ -74,6 +74,9 @@ pub(crate) enum ServerError {
     /// The directory of the kept heads can't be made.
     #[error("{0:?}: {1}; check the directory that --heads names")]
     Heads(PathBuf, std::io::Error),
+    /// The archive can't be written.
+    #[error("{0:?}: {1}; archive_to names a directory that the server can write")]
+    Archive(PathBuf, std::io::Error),
     /// The folder of compiled plugins can't be used.
     #[error("{0:?}: {1}; compiled plugins are kept there")]
     Artefacts(PathBuf, std::io::Error),
@@ -323,8 +326,11 @@ type Files = (Arc<DataDir>, KekSources, KeptHeads, Arc<dyn Engine>, Host);
 async fn open_files(settings: &Settings) -> Result<Files, ServerError> {
     let data = settings.data.clone();
     let heads = settings.heads.clone().unwrap_or_else(|| data.join("heads"));
-    let keks = settings.keks.clone();
+    let (keks, archive) = (settings.keks.clone(), settings.archive.clone());
     let opening = tokio::task::spawn_blocking(move || {
+        if let Some(archive) = archive {
+            archive.probe().map_err(|error| ServerError::Archive(archive.dir.clone(), error))?;
+        }
         let keks = keks.open()?;
         let dir = DataDir::open(&data)?;
         let heads = KeptHeads::open(&heads).map_err(|error| ServerError::Heads(heads, error))?;

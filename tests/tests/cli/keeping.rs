@@ -163,3 +163,22 @@ fn an_erasure_waits_for_a_second_token_where_the_server_says_so() {
     assert_eq!((&approved["id"], &approved["erased"]), (&json!(id), &json!(1)));
     assert_eq!(site.run(&["show", &index]).code, Some(1));
 }
+
+#[test]
+fn an_archive_that_can_not_be_written_is_refused_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let secret = dir.path().join("archive.secret").to_str().unwrap().to_owned();
+    let made = run(&[], &["archive", "key", "--out", &secret]);
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    run(&[], &["archive", "key", "--out", &secret]).refused(3, "never overwritten");
+    let file = dir.path().join("no-directory");
+    std::fs::write(&file, "").unwrap();
+    let mut server = Server::idle();
+    server.set_env(vec![
+        ("CAIRNLOG_ARCHIVE_TO".to_owned(), file.into()),
+        ("CAIRNLOG_ARCHIVE_KEY".to_owned(), made.stdout.trim().into()),
+    ]);
+    let refusal = server.try_restart().unwrap_err();
+    assert_eq!(refusal.code, Some(3));
+    assert!(refusal.stderr.contains("archive_to"), "{}", refusal.stderr);
+}

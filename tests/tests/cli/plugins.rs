@@ -66,6 +66,13 @@ fn a_new_plugin_builds_passes_its_test_and_takes_its_place_in_a_pipeline() {
     assert_eq!(run_in(&project, &["plugin", "test", "--bless"]).code, Some(0));
     assert_eq!(run_in(&project, &["plugin", "test"]).code, Some(0));
 
+    // A golden file of no sample tests nothing.
+    std::fs::write(project.join("golden/gone.json"), "[]").unwrap();
+    let orphan = run_in(&project, &["plugin", "test"]);
+    assert_eq!(orphan.code, Some(1));
+    assert!(orphan.stderr.contains("gone.json is of no sample"), "{}", orphan.stderr);
+    std::fs::remove_file(project.join("golden/gone.json")).unwrap();
+
     // It takes the place of the source's normalizer, and what was in quarantine is understood.
     let records = site.file("records.ndjson", before.lines().next().unwrap());
     site.run(&["ingest", &records, "--source", "portal"]);
@@ -77,6 +84,8 @@ fn a_new_plugin_builds_passes_its_test_and_takes_its_place_in_a_pipeline() {
     assert_eq!(pushed.code, Some(0), "{}", pushed.stderr);
     assert!(pushed.stderr.contains("in place of web-access@0.1.0"), "{}", pushed.stderr);
     assert!(pushed.stderr.contains("would log 1"), "{}", pushed.stderr);
+    let again = site.run(&["plugin", "push", file, "--source", "portal"]);
+    assert!(again.stderr.contains("nothing has changed"), "{}", again.stderr);
     assert_eq!(site.run(&["quarantine", "retry"]).json()["logged"], 1);
     let found = site.run(&["search", "--actor", "anna@example.com"]).json();
     assert_eq!(found[0]["event"]["metadata"]["product"]["name"], "door-log");

@@ -51,7 +51,7 @@ pub(super) fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Key { out } => {
             let secret = ArchiveSecret::generate();
-            keep(&out, secret.expose().as_bytes()).map_err(|error| Failure::file(&out, &error))?;
+            keep(&out, secret.expose().as_bytes()).map_err(|error| unkept(&out, &error))?;
             writeln!(std::io::stdout(), "{}", secret.key())?;
             eprintln!("The secret key is in {}: who loses it can open no archive.", out.display());
         }
@@ -66,6 +66,17 @@ pub(super) fn run(command: Command) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Good)
+}
+
+/// Why a secret key is not in its file.
+fn unkept(out: &Path, error: &std::io::Error) -> Failure {
+    if error.kind() != std::io::ErrorKind::AlreadyExists {
+        return Failure::file(out, error);
+    }
+    Failure::cannot_tell(format!(
+        "{} is there already, and keys are never overwritten; name another file with --out",
+        out.display()
+    ))
 }
 
 /// Writes a new file that only its owner reads.

@@ -110,7 +110,7 @@ impl From<Error> for Failure {
             _ => Exit::CannotTell,
         };
         let hint = match (&error, error.status()) {
-            (_, Some(401)) => Some("give a token with --token or CAIRNLOG_TOKEN"),
+            (_, Some(401)) => Some("--token or CAIRNLOG_TOKEN says which token"),
             (Error::Waits { .. }, _) => {
                 Some("another token of the role compliance does so with `cairnlog change approve ID`")
             }

@@ -44,6 +44,19 @@ pub struct Archive {
     pub key: ArchiveKey,
 }
 
+impl Archive {
+    /// Whether it can be written, tried out: better found at the start than by a sweep. It blocks.
+    ///
+    /// # Errors
+    /// As the file system refuses.
+    pub fn probe(&self) -> std::io::Result<()> {
+        std::fs::create_dir_all(&self.dir)?;
+        let probe = self.dir.join(".probe");
+        std::fs::write(&probe, b"")?;
+        std::fs::remove_file(probe)
+    }
+}
+
 /// The key that archives are sealed to: `cairnlog-archive-key+<32 bytes, base64>`. It opens nothing.
 #[derive(Clone)]
 pub struct ArchiveKey(PublicKey);

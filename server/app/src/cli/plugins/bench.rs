@@ -34,7 +34,7 @@ pub(super) fn bench(project: &Project, runner: &Runner) -> Result<Exit, Failure>
         }
         rows(&mut std::io::stdout(), &["batch", "records/s", "us a record", "fuel a record"], table)?;
         println!(
-            "An instance has {memory} bytes of memory. A batch of 1 pays for a fresh instance by itself.\n"
+            "An instance has {memory} bytes of memory. A batch of 1 pays for a fresh instance by itself."
         );
     }
     Ok(Exit::Good)

@@ -52,6 +52,10 @@ pub(super) fn test(project: &Project, runner: &Runner, bless: bool) -> Result<Ex
         let verdict = if faults.is_empty() { "good" } else { "not good" };
         table.push(vec![visible(&name), made.len().to_string(), verdict.to_owned()]);
     }
+    for orphan in project.orphans()? {
+        failed += 1;
+        eprintln!("{} is of no sample: delete it, or bring its sample back\n", orphan.display());
+    }
     rows(&mut std::io::stdout(), &["sample", "records", "result"], table)?;
     let limits = cairnlog_host::HostLimits::default();
     println!();

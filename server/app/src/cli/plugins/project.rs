@@ -130,7 +130,13 @@ impl Project {
     pub(super) fn samples(&self) -> Result<Vec<PathBuf>, Failure> {
         let dir = self.dir.join("samples");
         let files = std::fs::read_dir(&dir).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-        let files = files.map_err(|error| Failure::file(&dir, &error))?;
+        let files = files.map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Failure::usage(format!(
+                "there is no {}: put files there with what the plugin is given",
+                dir.display()
+            )),
+            _ => Failure::file(&dir, &error),
+        })?;
         let mut files: Vec<PathBuf> = files.into_iter().map(|file| file.path()).collect();
         files.retain(|path| path.is_file());
         files.sort();
@@ -138,6 +144,17 @@ impl Project {
             return Err(Failure::usage(format!("{} has no file", dir.display())));
         }
         Ok(files)
+    }
+
+    /// Golden files of no sample.
+    pub(super) fn orphans(&self) -> Result<Vec<PathBuf>, Failure> {
+        let dir = self.dir.join("golden");
+        let known: Vec<PathBuf> = self.samples()?.iter().map(|sample| self.golden(sample)).collect();
+        let Ok(files) = std::fs::read_dir(&dir) else { return Ok(Vec::new()) };
+        let mut orphans: Vec<PathBuf> = files.flatten().map(|file| file.path()).collect();
+        orphans.retain(|path| path.extension().is_some_and(|end| end == "json") && !known.contains(path));
+        orphans.sort();
+        Ok(orphans)
     }
 
     /// The file that says what a sample must become.

@@ -117,6 +117,7 @@ async fn bind(
         let of = known.iter().find(|known| known.digest.to_string() == digest);
         of.map_or_else(|| digest.to_owned(), |known| format!("{}@{}", known.name, known.version))
     };
+    let present = bound.pipeline;
     let (pipeline, before) = replaced(bound, plugin, new, named)?;
     if !named(&before) && !force {
         return Err(Failure::usage(format!(
@@ -151,6 +152,9 @@ async fn bind(
         )));
     }
     let bound = log.put_source(source, &pipeline).await?;
+    if bound.pipeline == present {
+        return Ok(format!("{source} was bound to this very pipeline already: nothing has changed; {words}"));
+    }
     Ok(format!(
         "{source} is bound to pipeline {}, entry {}, in place of {before}; {words}",
         bound.pipeline, bound.pipeline_index
