@@ -105,7 +105,7 @@ pub use retain::request::{Refusal, Refused, Requested, Target};
 pub use retain::sweep::{Sweep, Swept};
 pub use rewrap::KekInfo;
 pub use rotation::KeyChange;
-pub use sample::Sampled;
+pub use sample::{Sampled, check_samples};
 pub use search::{Found, Order, Position, Search};
 pub use signature::{check_plugin_signature, sign_plugin};
 pub use source::{Policy, Previous, SourceInfo, SourceSpec, StageSpec};

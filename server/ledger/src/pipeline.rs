@@ -135,6 +135,15 @@ impl Step {
         }
     }
 
+    /// Counts raw records that are quarantined for it.
+    fn count_quarantined(&self, records: usize) {
+        if records > 0 {
+            let plugin = self.plugin.clone();
+            metrics::counter!("cairnlog_plugin_quarantined_total", "plugin" => plugin)
+                .increment(records as u64);
+        }
+    }
+
     /// Applies the failure policy: the refusal again, or the whole request refused.
     fn refuse(&self, refusal: Refusal) -> Result<Refusal, LedgerError> {
         if self.rejects {
@@ -211,8 +220,13 @@ impl Pipeline {
         batch: &[RawRecord<'_>],
     ) -> Result<Ran<Normalized>, LedgerError> {
         let mut ran = self.normalizer.normalize(host, batch)?;
-        let Some(fallback) = &self.fallback else { return Ok(ran) };
-        let failed = |result: &Normalized| matches!(result, Normalized::Refused(_));
+        let count = |step: &Step, ran: &Ran<Normalized>| {
+            step.count_quarantined(ran.results.iter().filter(|result| failed(result)).count());
+        };
+        let Some(fallback) = &self.fallback else {
+            count(&self.normalizer, &ran);
+            return Ok(ran);
+        };
         let again: Vec<RawRecord<'_>> = batch
             .iter()
             .zip(&ran.results)
@@ -227,6 +241,7 @@ impl Pipeline {
             ran.fuel = ran.fuel.saturating_add(second.fuel);
             ran.messages.extend(second.messages);
         }
+        count(fallback, &ran);
         Ok(ran)
     }
 
@@ -247,6 +262,10 @@ impl Pipeline {
         let (fuel, messages) = (chunk.fuel, std::mem::take(&mut chunk.messages));
         Ok(Ran { results: chunk.into_results(), fuel, messages })
     }
+}
+
+fn failed(result: &Normalized) -> bool {
+    matches!(result, Normalized::Refused(_))
 }
 
 /// An event on its way through the later stages.
@@ -323,7 +342,13 @@ impl Chunk {
                         event.openings.extend(redacted.openings);
                     }
                 }
-                Err(refusal) => self.refused[event.owner] = Some(step.refuse(refusal)?),
+                Err(refusal) => {
+                    let refusal = step.refuse(refusal)?;
+                    // Of a raw record of several events the first that fails.
+                    if self.refused[event.owner].replace(refusal).is_none() {
+                        step.count_quarantined(1);
+                    }
+                }
             }
         }
         Ok(())
@@ -356,7 +381,13 @@ impl Chunk {
                     event.retention = Some(retention);
                     (event.subject, event.closes) = (subject, closes);
                 }
-                Err(refusal) => self.refused[event.owner] = Some(step.refuse(refusal)?),
+                Err(refusal) => {
+                    let refusal = step.refuse(refusal)?;
+                    // Of a raw record of several events the first that fails.
+                    if self.refused[event.owner].replace(refusal).is_none() {
+                        step.count_quarantined(1);
+                    }
+                }
             }
         }
         Ok(())

@@ -17,7 +17,7 @@ const SOURCE: &str = "sample";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sampled {
     /// `events`, `skip` or `reject` of a normalizer, `redactions` of a redactor, `decision` of a retention plugin; else what it
-    /// failed of: `out-of-fuel`, `trap` …
+    /// failed of: `out-of-fuel`, `trap` …, `config-refused`, `not-an-event`.
     pub outcome: &'static str,
     /// Why it is not wanted, or what failed.
     pub reason: Option<String>,
@@ -33,10 +33,23 @@ pub struct Sampled {
     pub memory_bytes: u64,
 }
 
-/// Runs the plugin over the samples, each by itself: raw records for a normalizer, else OCSF events as JSON. It blocks.
+/// Refuses samples that are too many or too large.
 ///
 /// # Errors
-/// [`LedgerError::BadRequest`] for samples that are too many, too large or no events, and for a config that it refuses;
+/// [`LedgerError::BadRequest`].
+pub fn check_samples(samples: &[String]) -> Result<(), LedgerError> {
+    if samples.len() > SAMPLES_MAX || samples.iter().any(|sample| sample.len() > SAMPLE_BYTES_MAX) {
+        let words = format!("at most {SAMPLES_MAX} samples of {SAMPLE_BYTES_MAX} bytes");
+        return Err(LedgerError::BadRequest(words));
+    }
+    Ok(())
+}
+
+/// Runs the plugin over the samples, each by itself: raw records for a normalizer, else OCSF events as JSON. It blocks.
+///
+/// What is wrong with a sample or the config is its outcome: the plugin was taken all the same.
+///
+/// # Errors
 /// [`LedgerError::Interrupted`].
 pub(crate) fn sampled(
     host: &Host,
@@ -44,14 +57,18 @@ pub(crate) fn sampled(
     config: Option<&Json>,
     samples: &[String],
 ) -> Result<Vec<Sampled>, LedgerError> {
-    if samples.len() > SAMPLES_MAX || samples.iter().any(|sample| sample.len() > SAMPLE_BYTES_MAX) {
-        let words = format!("at most {SAMPLES_MAX} samples of {SAMPLE_BYTES_MAX} bytes");
-        return Err(LedgerError::BadRequest(words));
-    }
     let config = config_text(config)?;
-    let stage = host
-        .configure(plugin, &config)?
-        .map_err(|refused| LedgerError::BadRequest(format!("no sample can be tried: {refused}")))?;
+    let stage = match host.configure(plugin, &config)? {
+        Ok(stage) => stage,
+        Err(refused) => {
+            let one = Sampled {
+                outcome: "config-refused",
+                reason: Some(refused.to_string()),
+                ..Sampled::default()
+            };
+            return Ok(vec![one; samples.len()]);
+        }
+    };
     let run = |sample: &String| {
         let (one, bytes) = if plugin.kinds.contains(&Kind::Normalizer) {
             let content_type = if sample.starts_with(['{', '[']) { "application/json" } else { "text/plain" };
@@ -59,7 +76,12 @@ pub(crate) fn sampled(
             let raw = RawRecord { received_ms: 0, source: SOURCE, content_type, attributes: &[], body };
             (one(host.normalize(&stage, &[raw])?, of_outcome), raw_bytes(&raw))
         } else {
-            let event = event(sample)?;
+            let event = match event(sample) {
+                Ok(event) => event,
+                Err(why) => {
+                    return Ok(Sampled { outcome: "not-an-event", reason: Some(why), ..Sampled::default() });
+                }
+            };
             let one = if plugin.kinds.contains(&Kind::Redactor) {
                 one(host.redact(&stage, &[&event])?, |redactions| Sampled {
                     outcome: "redactions",
@@ -102,11 +124,9 @@ fn of_outcome(outcome: Outcome) -> Sampled {
     }
 }
 
-fn event(sample: &str) -> Result<Vec<Attribute>, LedgerError> {
+fn event(sample: &str) -> Result<Vec<Attribute>, String> {
     let refused = |words: &dyn std::fmt::Display| {
-        LedgerError::BadRequest(format!(
-            "this plugin is given events, so a sample is one as JSON, which this is not: {words}"
-        ))
+        format!("this plugin is given events, so a sample is one as JSON, which this is not: {words}")
     };
     let json: Json = serde_json::from_str(sample).map_err(|error| refused(&error))?;
     let attributes = Event::flatten(&json).map_err(|error| refused(&error))?;

@@ -79,7 +79,12 @@ fn an_upload_is_tried_on_samples() {
     let pushed = site.run(&["plugin", "push", redactor, "--sample", &event, "--config", &config]).json();
     let made = &pushed[0]["samples"][0];
     assert_eq!((&made["outcome"], &made["count"]), (&json!("redactions"), &json!(1)));
-    let refused = site.run(&["plugin", "push", redactor, "--sample", &samples, "--config", &config]);
-    assert_ne!(refused.code, Some(0));
-    assert!(refused.stderr.contains("given events"), "{}", refused.stderr);
+    let others = site.run(&["plugin", "push", redactor, "--sample", &samples, "--config", &config]).json();
+    assert_eq!(others[0]["samples"][0]["outcome"], "not-an-event");
+    let unconfigured = site.run(&["plugin", "push", redactor, "--sample", &event]).json();
+    assert_eq!(unconfigured[0]["samples"][0]["outcome"], "config-refused");
+    let long = site.file("long.log", "x".repeat(20 << 10));
+    let refused = site.run(&["plugin", "push", redactor, "--sample", &long]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("at most 16 samples"), "{}", refused.stderr);
 }

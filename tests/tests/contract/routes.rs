@@ -24,6 +24,7 @@ pub(crate) enum Body {
     Hold,
     Erasure,
     Reason,
+    Canary,
 }
 
 pub(crate) struct Route {
@@ -36,14 +37,16 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// Whether it needs settings that these servers have not.
+    /// Whether it needs settings that these servers have not, or a past.
     pub(crate) fn is_not_set_up(&self) -> bool {
-        self.path.ends_with("/backups")
+        self.path.ends_with("/backups") || self.path.ends_with("/rollback")
     }
 
     /// Whether it is about something that is not there.
     pub(crate) fn misses(&self) -> bool {
-        self.method == Method::DELETE || self.path.ends_with("/approve") || self.path.ends_with("/discard")
+        let is_of_canary = self.path.contains("/canary") && self.method != Method::PUT;
+        let ends = ["/approve", "/discard"];
+        self.method == Method::DELETE || is_of_canary || ends.iter().any(|end| self.path.ends_with(end))
     }
 }
 
@@ -52,7 +55,7 @@ const fn route(method: Method, path: &'static str, role: Option<Role>, body: Bod
 }
 
 /// All of them.
-pub(crate) static ROUTES: [Route; 57] = [
+pub(crate) static ROUTES: [Route; 63] = [
     route(Method::GET, "/healthz", None, Body::None),
     route(Method::GET, "/readyz", None, Body::None),
     route(Method::GET, "/metrics", Some(Role::Admin), Body::None),
@@ -119,6 +122,17 @@ pub(crate) static ROUTES: [Route; 57] = [
         Some(Role::Integrator),
         Body::Reason,
     ),
+    route(Method::PUT, "/api/v1/logs/{log}/sources/{source}/canary", Some(Role::Integrator), Body::Canary),
+    route(Method::GET, "/api/v1/logs/{log}/sources/{source}/canary", Some(Role::Integrator), Body::None),
+    route(
+        Method::POST,
+        "/api/v1/logs/{log}/sources/{source}/canary/promote",
+        Some(Role::Integrator),
+        Body::None,
+    ),
+    route(Method::DELETE, "/api/v1/logs/{log}/sources/{source}/canary", Some(Role::Integrator), Body::None),
+    route(Method::POST, "/api/v1/logs/{log}/sources/{source}/rollback", Some(Role::Integrator), Body::None),
+    route(Method::GET, "/api/v1/logs/{log}/sources/{source}/messages", Some(Role::Auditor), Body::None),
     // Axum answers HEAD wherever it answers GET; the description need not repeat it.
     route(Method::HEAD, "/healthz", None, Body::None),
 ];
@@ -185,6 +199,11 @@ impl Site {
             Body::Class => request
                 .json(&json!({"trigger": "received", "minimum_days": 1, "maximum_days": 2, "basis": "test"})),
             Body::Source => request.json(&self.pipeline),
+            Body::Canary => {
+                let mut canary = self.pipeline.clone();
+                canary["percent"] = 10.into();
+                request.json(&canary)
+            }
             Body::Plugin => {
                 let wasm = cairnlog_tests::paths::plugin("web-access");
                 request.header("content-type", "application/wasm").body(wasm)

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use cairnlog_host::UnusedWasi;
-use cairnlog_ledger::{PluginInfo, Sampled, Upload};
+use cairnlog_ledger::{PluginInfo, Sampled, Upload, check_samples};
 use cairnlog_verify::entry::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -127,7 +127,7 @@ pub(crate) struct UploadView {
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct SampledView {
     /// `events`, `skip` or `reject` of a normalizer, `redactions` of a redactor, `decision` of a retention plugin; else what it
-    /// failed of: `out-of-fuel`, `trap` …
+    /// failed of: `out-of-fuel`, `trap` …, `config-refused`, `not-an-event`.
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -171,14 +171,16 @@ pub(crate) async fn upload(
         return Err(Problem::bad_request("config is what samples are tried with; give a sample"));
     }
     let config = config.map(|config| parse_json(&config.into())).transpose()?;
+    let samples: Option<Vec<String>> =
+        sample.map(|sample| sample.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect());
+    samples.as_deref().map(check_samples).transpose()?;
     let signature = request.headers().get(SIGNATURE).map(signature).transpose()?;
     let unused_wasi = unused_wasi.map_or(UnusedWasi::Refuse, |Stub::Stub| UnusedWasi::Stub);
     let mut room = Room::enter(&app.bodies).await?;
     let wasm = body::read(request, PLUGIN_BYTES_MAX, Some(&mut room)).await?;
     let (info, new) = app.ledger.upload_plugin(Upload { wasm, signature, unused_wasi }, caller.who()).await?;
-    let samples = match sample {
-        Some(sample) => {
-            let samples = sample.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    let samples = match samples {
+        Some(samples) => {
             let made = app.ledger.sample_plugin(&info.digest, config, samples).await?;
             Some(made.into_iter().map(SampledView::from).collect())
         }

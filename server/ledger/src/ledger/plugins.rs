@@ -7,7 +7,7 @@ use super::Ledger;
 use crate::access::{Access, Activity, Who};
 use crate::error::LedgerError;
 use crate::registry::{PluginInfo, Upload};
-use crate::sample::{Sampled, sampled};
+use crate::sample::{Sampled, check_samples, sampled};
 use crate::task::off_thread;
 
 impl Ledger {
@@ -40,14 +40,15 @@ impl Ledger {
     /// Runs a plugin over samples, each by itself: raw records for a normalizer, else OCSF events as JSON. Nothing is kept.
     ///
     /// # Errors
-    /// [`LedgerError::NotFound`]; [`LedgerError::BadRequest`] for samples that are too many, too large or no events, and for a
-    /// config that it refuses; [`LedgerError::Interrupted`].
+    /// [`LedgerError::NotFound`]; [`LedgerError::BadRequest`] for samples that are too many or too large;
+    /// [`LedgerError::Interrupted`].
     pub async fn sample_plugin(
         &self,
         digest: &Digest,
         config: Option<serde_json::Value>,
         samples: Vec<String>,
     ) -> Result<Vec<Sampled>, LedgerError> {
+        check_samples(&samples)?;
         let plugin = self.shared.registry.resolve(&digest.to_string())?.plugin;
         let host = self.shared.host.clone();
         off_thread(move || sampled(&host, &plugin, config.as_ref(), &samples)).await?

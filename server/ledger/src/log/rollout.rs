@@ -83,8 +83,14 @@ impl Log {
         by: impl Into<Who>,
         two_persons: bool,
     ) -> Result<Put<Binding>, LedgerError> {
+        let by = by.into();
         let canary = self.bound_source(source)?.canary.ok_or_else(|| no_canary(source))?;
-        self.change_source(source, canary.manifest.into(), by, two_persons).await
+        let put = self.change_source(source, canary.manifest.into(), by.clone(), two_persons).await?;
+        // One that is the source's own pipeline already goes on unless it is told not to.
+        if matches!(put, Put::Done(_)) && self.bound_source(source)?.canary.is_some() {
+            self.stop_canary(source, by).await?;
+        }
+        Ok(put)
     }
 
     /// Binds the source to the pipeline that it had before its present one, from its next batch on. Once more, and it has the

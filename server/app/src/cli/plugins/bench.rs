@@ -21,10 +21,11 @@ pub(super) fn bench(project: &Project, runner: &Runner) -> Result<Exit, Failure>
         println!("{}, {records} records", path.display());
         let made = runner.alone(&sample)?;
         let memory = made.iter().map(|made| made.memory_bytes).max().unwrap_or_default();
-        let mut table = Vec::new();
+        let (mut table, mut rates) = (Vec::new(), Vec::new());
         for batch in BATCHES {
             let (rate, fuel) = rate(runner, &sample.repeated(batch), batch)?;
             let micros = 1_000_000.0 / rate;
+            rates.push(micros);
             table.push(vec![
                 batch.to_string(),
                 format!("{rate:.0}"),
@@ -33,9 +34,13 @@ pub(super) fn bench(project: &Project, runner: &Runner) -> Result<Exit, Failure>
             ]);
         }
         rows(&mut std::io::stdout(), &["batch", "records/s", "us a record", "fuel a record"], table)?;
-        println!(
-            "An instance has {memory} bytes of memory. A batch of 1 pays for a fresh instance by itself."
-        );
+        // What a batch of one takes and a record among many does not.
+        if let [alone, .., among_many] = rates.as_slice() {
+            let crossing = (alone - among_many).max(0.0);
+            println!(
+                "Crossing costs {crossing:.1} us a batch: a fresh instance, configured, with {memory} bytes of memory."
+            );
+        }
     }
     Ok(Exit::Good)
 }
