@@ -86,10 +86,10 @@ enum Command {
     /// Create, list and delete tokens.
     #[command(subcommand)]
     Token(tokens::Command),
-    /// Upload and list plugins.
+    /// Write, test, sign, upload and replay plugins.
     #[command(subcommand)]
     Plugin(plugins::Command),
-    /// Bind sources to pipelines and list them.
+    /// Bind sources to pipelines, try others beside them, roll back, list.
     #[command(subcommand)]
     Source(sources::Command),
     /// List, try again and give up raw records that no pipeline could process.
