@@ -31,12 +31,17 @@ pub fn check_plugin_signature<'k>(
     signature: &str,
     keys: &'k [VerifierKey],
 ) -> Result<Vec<&'k str>, String> {
-    let note = Note::parse(signature).map_err(|error| error.to_string())?;
-    if note.text != text(plugin) {
-        return Err(format!("it does not say `{TITLE}` and {plugin}: it is another component's"));
-    }
-    let signers = note.verify(keys).map_err(|error| error.to_string())?;
+    let signers = note_about(plugin, signature)?.verify(keys).map_err(|error| error.to_string())?;
     Ok(signers.into_iter().map(VerifierKey::name).collect())
+}
+
+/// A signed note about that component, whoever has signed it.
+fn note_about(plugin: &Digest, signature: &str) -> Result<Note, String> {
+    let note = Note::parse(signature).map_err(|error| error.to_string())?;
+    if note.text == text(plugin) {
+        return Ok(note);
+    }
+    Err(format!("it does not say `{TITLE}` and {plugin}: it is another component's"))
 }
 
 /// Whose plugins a server takes: with no keys, everybody's.
@@ -47,16 +52,20 @@ impl Signers {
     /// Who has signed the component, of those who may.
     ///
     /// # Errors
-    /// That nobody has, where somebody must: `unsigned` without a signature, else `bad-signature`.
+    /// That nobody has, where somebody must: `unsigned` without a signature, else `bad-signature`; also for one that is no signed
+    /// note about the component.
     pub(crate) fn check(
         &self,
         plugin: &Digest,
         signature: Option<&str>,
     ) -> Result<Vec<String>, InvalidPlugin> {
+        let refused = |code, detail| InvalidPlugin { errors: vec![PluginFault { code, detail }] };
+        let bad = |words| refused("bad-signature", format!("the signature of {plugin}: {words}"));
         if self.0.is_empty() {
+            // Anybody's will do, but not anything.
+            signature.map(|signature| note_about(plugin, signature)).transpose().map_err(bad)?;
             return Ok(Vec::new());
         }
-        let refused = |code, detail| InvalidPlugin { errors: vec![PluginFault { code, detail }] };
         let signature = signature.ok_or_else(|| {
             let names: Vec<_> = self.0.iter().map(VerifierKey::name).collect();
             let names = names.join(", ");
@@ -67,7 +76,7 @@ impl Signers {
         })?;
         check_plugin_signature(plugin, signature, &self.0)
             .map(|names| names.into_iter().map(str::to_owned).collect())
-            .map_err(|words| refused("bad-signature", format!("the signature of {plugin}: {words}")))
+            .map_err(bad)
     }
 }
 
@@ -93,12 +102,10 @@ mod tests {
         assert!(signed.starts_with(&format!("cairnlog/plugin/v1\n{plugin}\n\n— a.example/plugins ")));
         assert_eq!(trusted.check(&plugin, Some(&signed)).unwrap(), ["a.example/plugins"]);
         assert_eq!(code(trusted.check(&plugin, None)), "unsigned");
-        let by_others = [
-            sign_plugin(&plugin, &key("b.example/plugins", 2)),
-            sign_plugin(&plugin, &key("a.example/plugins", 2)),
-        ];
-        for signature in by_others.map(Result::unwrap) {
-            assert_eq!(code(trusted.check(&plugin, Some(&signature))), "bad-signature");
+        let by_other = sign_plugin(&plugin, &key("b.example/plugins", 2)).unwrap();
+        let by_namesake = sign_plugin(&plugin, &key("a.example/plugins", 2)).unwrap();
+        for signature in [&by_other, &by_namesake] {
+            assert_eq!(code(trusted.check(&plugin, Some(signature))), "bad-signature");
         }
         assert_eq!(code(trusted.check(&other, Some(&signed))), "bad-signature", "another's");
         let moved = signed.replace(&plugin.to_string(), &other.to_string());
@@ -107,6 +114,10 @@ mod tests {
             note::sign(&format!("{plugin}\n"), &[&key("a.example/plugins", 1)], 0).unwrap();
         assert_eq!(code(trusted.check(&plugin, Some(&same_key_says_else))), "bad-signature");
         assert_eq!(code(trusted.check(&plugin, Some("nonsense"))), "bad-signature");
-        assert!(Signers::default().check(&plugin, None).unwrap().is_empty());
+        let anybody = Signers::default();
+        assert!(anybody.check(&plugin, None).unwrap().is_empty());
+        assert!(anybody.check(&plugin, Some(&by_other)).unwrap().is_empty());
+        assert_eq!(code(anybody.check(&plugin, Some("nonsense"))), "bad-signature");
+        assert_eq!(code(anybody.check(&other, Some(&signed))), "bad-signature");
     }
 }

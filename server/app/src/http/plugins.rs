@@ -102,6 +102,7 @@ pub(crate) struct UploadQuery {
     config: Option<String>,
     /// `stub`: what it imports of WASI is there for show, and traps when it is called. Without, such a component is refused.
     #[serde(rename = "unused-wasi")]
+    #[param(inline)]
     unused_wasi: Option<Stub>,
 }
 
