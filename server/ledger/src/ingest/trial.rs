@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use cairnlog_host::RawRecord;
+use cairnlog_host::{RawRecord, raw_bytes};
 use cairnlog_store::secrets::SecretKey;
 use cairnlog_verify::event::Event;
 use serde_json::Value as Json;
@@ -100,7 +100,8 @@ impl Tried {
     /// Blocks.
     pub(super) fn run(&self, body: &Bytes) -> Result<Trial, LedgerError> {
         let Self { ready, received_ms, source, content_type, attributes } = self;
-        let fuel_max = ready.host.limits().fuel(body.len());
+        let raw = RawRecord { received_ms: *received_ms, source, content_type, attributes, body };
+        let fuel_max = ready.host.limits().fuel(raw_bytes(&raw));
         let trial = |fate, reason| Trial {
             fate,
             reason,
@@ -113,7 +114,6 @@ impl Tried {
         if body.len() > ready.record_bytes_max {
             return Ok(refused(Refusal::new("too-large", "").reason()));
         }
-        let raw = RawRecord { received_ms: *received_ms, source, content_type, attributes, body };
         let rejected = |error| match error {
             LedgerError::Rejected(words) => Ok(trial(TrialFate::Rejected, Some(words))),
             other => Err(other),

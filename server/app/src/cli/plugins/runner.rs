@@ -5,7 +5,7 @@ use std::path::Path;
 use bytes::Bytes;
 use cairnlog_host::{
     Action, Decision, Host, Interrupted, Kind, Outcome, PluginLog, RawRecord, Redaction, Run, Stage, Verdict,
-    event_bytes,
+    event_bytes, raw_bytes,
 };
 use cairnlog_verify::event::{Attribute, Event};
 use serde_json::{Value as Json, json};
@@ -103,8 +103,6 @@ impl Runner {
         let stage = self.stage.apart();
         match sample {
             Sample::Raw(content_type, records) => {
-                let raw = |body: &'_ Bytes| -> usize { body.len() };
-                let sizes = records[range.clone()].iter().map(raw).collect();
                 let records: Vec<RawRecord<'_>> = records[range]
                     .iter()
                     .map(|body| RawRecord {
@@ -115,6 +113,7 @@ impl Runner {
                         body,
                     })
                     .collect();
+                let sizes = records.iter().map(raw_bytes).collect();
                 self.made(sizes, self.host.normalize(&stage, &records), |outcome, _| outcome_json(outcome))
             }
             Sample::Events(events) => {
