@@ -3,8 +3,8 @@
 use wasm_metadata::{AddMetadata, AddMetadataField};
 use wit_component::ComponentEncoder;
 
-use crate::host::UnusedWasi;
 use crate::inspect::{inspect, told};
+use crate::plugin::UnusedWasi;
 
 /// What a component says of itself; empty texts are left out. [`crate::Host::load`] requires name and version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -20,6 +20,7 @@ use crate::instance::{Exports, Failure, Live, State, linker};
 use crate::limits::{CONFIG_BYTES_MAX, HostLimits, MESSAGE_BYTES_MAX, WAITING_MAX};
 use crate::lower;
 use crate::permits::Permits;
+use crate::plugin::{Footprint, Plugin, UnusedWasi};
 use crate::stage::{Stage, two_answers};
 use crate::text::cut;
 use crate::types::{Decision, Interrupted, Kind, Outcome, PluginLog, RawRecord, Redaction, Run, Verdict};
@@ -63,65 +64,6 @@ pub struct InvalidPlugin {
 pub struct ConfigRefused {
     /// Why, at most [`MESSAGE_BYTES_MAX`] bytes, the plugin's own words included.
     pub message: String,
-}
-
-/// A compiled plugin that could be instantiated.
-pub struct Plugin {
-    /// SHA-256 of the component's bytes: its identity.
-    pub digest: [u8; 32],
-    /// Its name, `[a-z0-9-]{1,64}`.
-    pub name: String,
-    /// Its version, 1 to 64 visible ASCII characters.
-    pub version: String,
-    /// What it does; may be empty.
-    pub summary: String,
-    /// Its licence, meant to be an SPDX expression; may be empty.
-    pub license: String,
-    /// Where its source is; may be empty.
-    pub source: String,
-    /// The roles that it plays, at least one.
-    pub kinds: Vec<Kind>,
-    /// The interfaces that it imports.
-    pub imports: Vec<String>,
-    /// JSON Schema of its config, if it has one.
-    pub schema: Option<String>,
-    /// What an instance of it takes.
-    pub footprint: Footprint,
-    pre: InstancePre<State>,
-    exports: Exports,
-    /// Batches so far.
-    pub(crate) batches: AtomicU64,
-    /// Whether it has given two answers to one record.
-    pub(crate) is_tripped: AtomicBool,
-}
-
-/// What an instance of a plugin takes, before it has run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Footprint {
-    /// Core WebAssembly instances, at most [`CORE_INSTANCES_MAX`](crate::limits::CORE_INSTANCES_MAX).
-    pub core_instances: u32,
-    /// Memories, at most [`MEMORIES_MAX`](crate::limits::MEMORIES_MAX).
-    pub memories: u32,
-    /// Bytes of the largest of them at the start.
-    pub memory_bytes: u64,
-    /// Tables, at most [`TABLES_MAX`](crate::limits::TABLES_MAX).
-    pub tables: u32,
-}
-
-/// What becomes of a component whose toolchain links WASI.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum UnusedWasi {
-    /// It is refused, with the list of what it imports.
-    #[default]
-    Refuse,
-    /// Each of those imports traps when it is called.
-    Stub,
-}
-
-impl std::fmt::Debug for Plugin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Plugin({}@{})", self.name, self.version)
-    }
 }
 
 impl Host {
@@ -259,7 +201,7 @@ impl Host {
             kinds: found.kinds,
             imports: found.imports,
             schema,
-            footprint: footprint(&component, found.core_instances),
+            footprint: Footprint::of(&component, found.core_instances),
             pre,
             exports,
             batches: AtomicU64::new(0),
@@ -546,17 +488,6 @@ fn check_config(schema: Option<&str>, config: &str) -> Result<(), Untried<String
     let Some(schema) = schema else { return Ok(()) };
     let schema = schema::compile(schema).map_err(Untried::Wrong)?;
     schema::check(&schema, &json).map_err(Untried::Wrong)
-}
-
-fn footprint(component: &Component, core_instances: u32) -> Footprint {
-    // It is known of every component that does not import modules, and none may.
-    let Some(required) = component.resources_required() else { return Footprint::default() };
-    Footprint {
-        core_instances,
-        memories: required.num_memories,
-        memory_bytes: required.max_initial_memory_size.unwrap_or(0).saturating_mul(64 << 10),
-        tables: required.num_tables,
-    }
 }
 
 /// Finds the exports of `settings` and of these roles.

@@ -4,9 +4,9 @@ use cairnlog_verify::name;
 use wasm_metadata::ComponentNames;
 use wasmparser::{Encoding, Instance, KnownCustom, Parser, Payload};
 
-use crate::host::UnusedWasi;
 use crate::instance::HOST_INTERFACE;
 use crate::limits::{COMPONENT_BYTES_MAX, FAULTS_MAX, METADATA_BYTES_MAX, NESTING_MAX, VERSION_BYTES_MAX};
+use crate::plugin::UnusedWasi;
 use crate::text::cut;
 use crate::types::Kind;
 

@@ -38,6 +38,7 @@ mod inspect;
 mod instance;
 mod lower;
 mod permits;
+mod plugin;
 mod schema;
 mod stage;
 mod text;
@@ -45,10 +46,11 @@ mod types;
 
 pub use check::is_protected;
 pub use compile::{Apart, Artefacts, Compiling, compile_child};
-pub use host::{ConfigRefused, Footprint, Host, HostError, InvalidPlugin, Plugin, UnusedWasi};
+pub use host::{ConfigRefused, Host, HostError, InvalidPlugin};
 pub use inspect::PluginFault;
 pub use limits::HostLimits;
 pub use lower::{event_bytes, raw_bytes};
+pub use plugin::{Footprint, Plugin, UnusedWasi};
 pub use stage::Stage;
 pub use types::{
     Action, Decision, Fault, FaultKind, Interrupted, Kind, Level, LogLine, Outcome, PluginLog, RawRecord,

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use crate::bisect::Batch;
 use crate::breaker::Breaker;
-use crate::host::Plugin;
 use crate::limits::BATCHES_PER_SAMPLE;
+use crate::plugin::Plugin;
 use crate::types::{Fault, FaultKind, Level, PluginLog, Verdict};
 
 /// A plugin with a config that it accepted. Cheap to clone.
