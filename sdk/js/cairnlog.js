@@ -117,7 +117,11 @@ export function plugin({ schema, configure = noConfig, normalize, redact, decide
 /** An exception would be a trap without a word, so it becomes a reject. */
 function caught(normalize) {
   try {
-    return told("normalize", normalize);
+    const outcome = told("normalize", normalize);
+    if (isObject(outcome) && ["events", "skip", "reject"].includes(outcome.tag)) return outcome;
+    const what = outcome === null ? "null" : `a value of type ${typeof outcome}`;
+    log("error", `normalize returned ${what}, not events(), skip() or reject()`);
+    return reject("the plugin failed on this record");
   } catch (error) {
     return reject(error instanceof Rejected ? error.message : "the plugin failed on this record");
   }

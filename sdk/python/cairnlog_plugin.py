@@ -741,7 +741,11 @@ def export_normalizer(plugin: type, schema: dict[str, Any] | None = None) -> tup
 def caught(plugin: NormalizerPlugin, record: Raw) -> Outcome:
     """What a normalizer makes of a record. An exception would be a trap without a word, so it becomes a reject."""
     try:
-        return plugin.normalize(record)
+        outcome = plugin.normalize(record)
+        if isinstance(outcome, (Events, Skip, Reject)):
+            return outcome
+        log("error", f"normalize returned {type(outcome).__name__}, not Events, Skip or Reject")
+        return Reject("the plugin failed on this record")
     except Rejected as rejected:
         return Reject(str(rejected))
     except Exception as error:

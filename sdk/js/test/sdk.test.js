@@ -210,6 +210,17 @@ test("no config means none", () => {
   for (const config of ['{"a":1}', "[]", "0", "{"]) assert.throws(() => noConfig(config), config);
 });
 
+test("what is no outcome becomes a reject, and the log says what it is", (context) => {
+  const written = context.mock.method(console, "error", () => {});
+  const { settings, normalizer } = plugin({ normalize: (record) => record });
+  settings.configure("");
+  const failed = reject("the plugin failed on this record");
+  assert.deepEqual(normalizer.normalize([undefined, null, [], { tag: "event" }]), [failed, failed, failed, failed]);
+  const words = written.mock.calls.map((call) => call.arguments.join(" "));
+  assert.match(words[0], /normalize returned a value of type undefined, not events\(\), skip\(\) or reject\(\)/);
+  assert.match(words[1], /normalize returned null/);
+});
+
 test("an exception becomes a reject, and the log names no data", (context) => {
   const written = context.mock.method(console, "error", () => {});
   const { settings, normalizer } = plugin({

@@ -194,6 +194,17 @@ class Plugins(unittest.TestCase):
             with self.assertRaises(ValueError):
                 sdk.no_config(config)
 
+    def test_what_is_no_outcome_becomes_a_reject_and_the_log_says_what_it_is(self) -> None:
+        class Plugin:
+            def normalize(self, record: sdk.Raw) -> None:
+                return None
+
+        with contextlib.redirect_stdout(io.StringIO()) as written, contextlib.redirect_stderr(written):
+            outcome = sdk.caught(Plugin(), sdk.Raw(b"secret"))
+        self.assertEqual(outcome, sdk.Reject("the plugin failed on this record"))
+        self.assertIn("normalize returned NoneType, not Events, Skip or Reject", written.getvalue())
+        self.assertNotIn("secret", written.getvalue())
+
     def test_an_exception_becomes_a_reject_and_the_log_names_no_data(self) -> None:
         class Plugin:
             def __init__(self, config: str) -> None: ...

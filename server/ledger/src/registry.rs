@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use bytes::Bytes;
-use cairnlog_host::{Footprint, Host, Kind, Plugin, UnusedWasi};
+use cairnlog_host::{Footprint, Host, InvalidPlugin, Kind, Plugin, UnusedWasi};
 use cairnlog_store::{Engine, Family, Scan, layout};
 use cairnlog_verify::entry::Digest;
 use serde::{Deserialize, Serialize};
@@ -196,7 +196,13 @@ impl Registry {
     /// # Errors
     /// [`LedgerError::InvalidPlugin`] where somebody must have and nobody has.
     pub(crate) fn signed_by(&self, info: &PluginInfo) -> Result<Vec<String>, LedgerError> {
-        Ok(self.signers.check(&info.digest, info.signature.as_deref())?)
+        let named = |mut refused: InvalidPlugin| {
+            for fault in &mut refused.errors {
+                fault.detail = format!("{}@{}: {}", info.name, info.version, fault.detail);
+            }
+            refused
+        };
+        Ok(self.signers.check(&info.digest, info.signature.as_deref()).map_err(named)?)
     }
 
     async fn take(
@@ -341,7 +347,7 @@ async fn load(
     host: &Host,
     wasm: Bytes,
     unused: UnusedWasi,
-) -> Result<Result<Arc<Plugin>, cairnlog_host::InvalidPlugin>, LedgerError> {
+) -> Result<Result<Arc<Plugin>, InvalidPlugin>, LedgerError> {
     let host = host.clone();
     Ok(off_thread(move || host.load_with(&wasm, unused)).await??)
 }

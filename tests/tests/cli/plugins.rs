@@ -184,6 +184,11 @@ fn a_record_is_replayed_from_its_raw_record_and_from_no_other() {
     let fields = replayed["fields"].as_array().unwrap();
     let ip = fields.iter().find(|field| field["path"] == "src_endpoint.ip").unwrap();
     assert_eq!(ip["is"], "same");
+    // Sent again, there is nothing more to be had.
+    let late = site.dir.path().join("late.ndjson");
+    let again = site.run(&["ingest", &raw, "--source", "portal", "--openings", late.to_str().unwrap()]);
+    assert_eq!(again.code, Some(2));
+    assert!(again.stderr.contains("nothing to open them with"), "{}", again.stderr);
     // Another address leaves every field that is kept as it is.
     let altered = site.file("altered.log", line.replace("192.0.2.7", "192.0.2.8"));
     assert_eq!(site.run(&["plugin", "replay", &index, "--raw", &altered]).json()["is_good"], true);

@@ -86,6 +86,8 @@ pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
     let progress = progress(&args.files);
     let mut tally = Tally::default();
     let mut outcome = Ok(());
+    // Who may write may mostly see the head; without it, an earlier answer is not told from a new one.
+    let size = log.tree_head().await.map_or(0, |head| head.tree_size);
     let mut openings = args.openings.clone().map(OpeningsFile::open).transpose()?;
     for file in &args.files {
         let content_type = args.content_type.map_or_else(|| guess(file), ContentType::from);
@@ -97,6 +99,7 @@ pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
             progress: &progress,
             before,
             openings: openings.as_mut(),
+            size,
         };
         let name = if is_stdin(file) { "standard input".to_owned() } else { file.display().to_string() };
         outcome = match open(file) {
@@ -114,8 +117,10 @@ pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
     }
     if anything {
         print(args.connection.output(), &tally)?;
+        tally.warn();
     }
     match outcome {
+        Ok(()) if tally.unopened > 0 => Ok(Exit::Incomplete),
         Ok(()) => Ok(Exit::Good),
         Err(failure) if anything => {
             let words =
@@ -171,6 +176,8 @@ struct Upload<'a> {
     before: u64,
     /// Where what is handed back goes, if that is wanted.
     openings: Option<&'a mut OpeningsFile>,
+    /// How many entries the log had before anything was sent.
+    size: u64,
 }
 
 impl Upload<'_> {
@@ -190,9 +197,9 @@ impl Upload<'_> {
             };
             let answer = self.send(&batch, tally.records() > 0).await.map_err(Failure::from)?;
             if let Some(openings) = &mut self.openings {
-                openings.keep(&answer)?;
+                tally.unopened += openings.keep(&answer)?;
             }
-            tally.add(name, &batch.lines, &answer);
+            tally.add(name, &batch.lines, &answer, self.size);
             self.progress.set_position(self.before + batch.end);
             self.progress.set_message(format!("({} records)", tally.records()));
         }

@@ -27,11 +27,15 @@ impl OpeningsFile {
         Ok(Self { file, path })
     }
 
-    /// Keeps what an answer hands back; it is there before the next request is sent.
-    pub(super) fn keep(&mut self, answer: &IngestAnswer) -> Result<(), Failure> {
+    /// Keeps what an answer hands back; it is there before the next request is sent. How many raw records in the log it hands
+    /// nothing back of, because they were sent before.
+    pub(super) fn keep(&mut self, answer: &IngestAnswer) -> Result<u64, Failure> {
+        let is_lost = |row: &&IngestRow| row.index.is_some() && row.openings.is_none();
+        let lost = answer.results.iter().filter(is_lost).count() as u64;
         let lines: String = answer.results.iter().filter_map(line).collect();
         let kept = self.file.write_all(lines.as_bytes()).and_then(|()| self.file.sync_data());
-        kept.map_err(|error| Failure::file(&self.path, &error))
+        kept.map_err(|error| Failure::file(&self.path, &error))?;
+        Ok(lost)
     }
 }
 

@@ -19,6 +19,10 @@ pub(super) struct Tally {
     first_index: Option<u64>,
     last_index: Option<u64>,
     tree_size: u64,
+    /// Raw records of answers that were given before: nothing was run for them.
+    earlier: u64,
+    /// Raw records of which openings were wanted and are gone.
+    pub(super) unopened: u64,
     /// How many raw records were quarantined for which reason.
     reasons: BTreeMap<String, u64>,
     /// The first few of them: file, line, reason.
@@ -26,8 +30,11 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Adds the answer to a batch of `file` whose raw records stand on `lines`.
-    pub(super) fn add(&mut self, file: &str, lines: &[u64], answer: &IngestAnswer) {
+    /// Adds the answer to a batch of `file` whose raw records stand on `lines`; the log had `size` entries before it was sent.
+    pub(super) fn add(&mut self, file: &str, lines: &[u64], answer: &IngestAnswer, size: u64) {
+        if answer.last_index.is_some_and(|last| last < size) {
+            self.earlier += answer.results.len() as u64;
+        }
         self.logged += answer.accepted;
         self.duplicates += answer.duplicates;
         self.quarantined += answer.quarantined;
@@ -53,6 +60,23 @@ impl Tally {
     /// Raw records that were answered for.
     pub(super) fn records(&self) -> u64 {
         self.logged + self.duplicates + self.quarantined + self.skipped
+    }
+
+    /// Says what may not be what was wanted.
+    pub(super) fn warn(&self) {
+        let Self { earlier, unopened, .. } = self;
+        if *earlier > 0 {
+            eprintln!(
+                "note: {earlier} of these records were sent before, within the last day: shown is what became of them then, and nothing was \
+                 run again. `cairnlog quarantine retry` tries what is in quarantine."
+            );
+        }
+        if *unopened > 0 {
+            eprintln!(
+                "warning: of {unopened} records there is nothing to open them with: it was handed back, or thrown away, when they were first \
+                 sent"
+            );
+        }
     }
 
     /// Says which raw records were quarantined, and why.
@@ -98,6 +122,7 @@ impl Shown for Tally {
             "first_index": self.first_index,
             "last_index": self.last_index,
             "tree_size": self.tree_size,
+            "earlier": self.earlier,
             "reasons": self.reasons,
         })
     }
@@ -131,8 +156,8 @@ mod tests {
     #[test]
     fn answers_add_up_and_lines_are_named() {
         let mut tally = Tally::default();
-        tally.add("a.log", &[1, 3], &answer(&[None, Some("not JSON")], 5));
-        tally.add("b.log", &[7, 9], &answer(&[Some("not JSON"), Some("trap")], 7));
+        tally.add("a.log", &[1, 3], &answer(&[None, Some("not JSON")], 5), 0);
+        tally.add("b.log", &[7, 9], &answer(&[Some("not JSON"), Some("trap")], 7), 0);
         assert_eq!(tally.records(), 4);
         assert_eq!(tally.cells(), ["4", "1", "0", "3", "0", "5 to 8", "9"]);
         assert_eq!(tally.json()["reasons"], json!({"not JSON": 2, "trap": 1}));
@@ -148,7 +173,7 @@ mod tests {
     fn reasons_and_examples_are_bounded() {
         let mut tally = Tally::default();
         for number in 0..100 {
-            tally.add("a", &[number], &answer(&[Some(&format!("reason {number}"))], number));
+            tally.add("a", &[number], &answer(&[Some(&format!("reason {number}"))], number), 0);
         }
         assert_eq!(tally.reasons.len(), REASONS_MAX + 1);
         assert_eq!(tally.reasons.values().sum::<u64>(), 100);
@@ -161,7 +186,7 @@ mod tests {
     #[test]
     fn nothing_quarantined_is_not_worth_a_word() {
         let mut tally = Tally::default();
-        tally.add("a", &[1], &answer(&[None], 0));
+        tally.add("a", &[1], &answer(&[None], 0), 0);
         let mut out = Vec::new();
         tally.explain(&mut out).unwrap();
         assert!(out.is_empty());

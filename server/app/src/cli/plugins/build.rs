@@ -127,6 +127,14 @@ fn run(dir: &Path, step: &[String]) -> Result<(), Failure> {
     let mut command = Command::new(&program);
     // What others ask of their own builds is not the plugin's.
     command.env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    // Of a tool in another language only its own words help.
+    command.env_remove("RUST_BACKTRACE");
+    // What a Python plugin imports is what its requirements say, not what this machine happens to have.
+    if let Ok(venv) = std::path::absolute(dir.join(".venv"))
+        && venv.is_dir()
+    {
+        command.env("VIRTUAL_ENV", venv);
+    }
     // Standard output is for what this command says itself.
     let status = command.args(arguments).current_dir(dir).stdout(std::io::stderr()).status();
     let status = status.map_err(|error| Failure::file(&program, &error))?;

@@ -281,6 +281,13 @@ fn built(dir: &std::path::Path) -> Result<(Project, Runner), Failure> {
             component.display()
         )));
     }
+    if let Some(newer) = project.newer_than(&component) {
+        eprintln!(
+            "note: {} is newer than {}: `cairnlog plugin build`?",
+            newer.display(),
+            component.display()
+        );
+    }
     let inspected: Inspected = inspect::read(&component, UnusedWasi::Refuse)?;
     if inspected.plugin.version != project.metadata.version {
         return Err(Failure::usage(format!(
@@ -303,7 +310,7 @@ async fn off_thread<T: Send + 'static>(
 }
 
 impl Shown for Plugin {
-    const COLUMNS: &'static [&'static str] = &["plugin", "kinds", "summary", "digest"];
+    const COLUMNS: &'static [&'static str] = &["plugin", "kinds", "summary", "signed by", "digest"];
 
     fn cells(&self) -> Vec<String> {
         let summary = self.summary.clone().unwrap_or_default();
@@ -311,6 +318,7 @@ impl Shown for Plugin {
             format!("{}@{}", self.name, self.version),
             self.kinds.join(" "),
             summary,
+            self.signed_by.join(" "),
             self.digest.to_string(),
         ]
     }

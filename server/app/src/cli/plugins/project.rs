@@ -146,6 +146,20 @@ impl Project {
         Ok(files)
     }
 
+    /// A file of code or metadata that was changed after the component was built, if there is one.
+    pub(super) fn newer_than(&self, component: &Path) -> Option<PathBuf> {
+        let changed = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
+        let built = changed(component)?;
+        let is_code = |path: &PathBuf| {
+            let ends = ["rs", "py", "js", "ts", "c", "h", "toml", "json", "txt"];
+            path.extension().is_some_and(|end| ends.iter().any(|known| end == *known))
+                && !["package-lock.json", "config.json"].iter().any(|name| path.ends_with(name))
+        };
+        let dirs = [self.dir.clone(), self.dir.join("src")];
+        let files = dirs.iter().flat_map(std::fs::read_dir).flatten().flatten().map(|file| file.path());
+        files.into_iter().filter(is_code).find(|path| changed(path).is_some_and(|changed| changed > built))
+    }
+
     /// Golden files of no sample.
     pub(super) fn orphans(&self) -> Result<Vec<PathBuf>, Failure> {
         let dir = self.dir.join("golden");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use cairnlog_client::{Client, Log};
 use cairnlog_host::{Host, HostLimits, Plugin, RawRecord};
 use cairnlog_ledger::manifest::Manifest;
-use cairnlog_ledger::{Compared, Replay};
+use cairnlog_ledger::{Compared, Replay, Verdict};
 use cairnlog_verify::disclosure::Disclosure;
 use cairnlog_verify::entry::{Body, Digest, Entry};
 use cairnlog_verify::event::{Attribute, Event};
@@ -112,7 +112,10 @@ pub(super) async fn replay(
         output => output.one(&mut stdout, &outcome)?,
     }
     if outcome.is_good() {
-        eprintln!("Every field is what the pipeline of entry {index} makes of this raw record.");
+        eprintln!(
+            "Every field is what the pipeline of entry {index} makes of this raw record.{}",
+            outcome.uncompared()
+        );
         return Ok(Exit::Good);
     }
     eprintln!("That is not what the pipeline of entry {index} makes of this raw record.");
@@ -219,6 +222,19 @@ fn guess(body: &[u8]) -> &'static str {
 }
 
 impl Outcome {
+    /// What it leaves open.
+    fn uncompared(&self) -> String {
+        let count = |verdict| self.fields.iter().filter(|field| field.verdict == verdict).count();
+        let (dropped, pseudonyms) = (count(Verdict::Dropped), count(Verdict::Pseudonymized));
+        if dropped + pseudonyms == 0 {
+            return String::new();
+        }
+        format!(
+            " {dropped} dropped values and {pseudonyms} pseudonyms could not be compared: of those another raw record may hold others; \
+             --openings shows that it is this one."
+        )
+    }
+
     fn is_good(&self) -> bool {
         self.fields.iter().all(|field| field.verdict.is_good())
     }

@@ -14,6 +14,9 @@ use crate::limits::{PLUGIN_BYTES_MAX, SIGNATURE_BYTES_MAX};
 
 /// Makes a key that signs plugins, and prints its public half.
 pub(super) fn keygen(name: &str, out: &Path) -> Result<(), Failure> {
+    if name.contains("://") {
+        return Err(Failure::usage(format!("{name}: a key's name is a host and a path, without scheme")));
+    }
     let key =
         SigningKey::ed25519(name, *note_keys::seed()?).map_err(|error| Failure::usage(error.to_string()))?;
     note_keys::write(&[key], out)
