@@ -36,7 +36,8 @@ struct Turns {
 
 /// Gives itself back when dropped.
 pub(crate) struct Permit {
-    workers: Arc<Workers>,
+    /// None once it is given back.
+    workers: Option<Arc<Workers>>,
     source: Source,
 }
 
@@ -54,8 +55,11 @@ impl Workers {
         {
             let mut state = self.state();
             let turns = state.sources.entry(source.clone()).or_default();
+            let is_waiting = !turns.askers.is_empty();
+            // Those that went away hold no room while the source has its share.
+            turns.askers.retain(|asker| !asker.is_closed());
             turns.askers.push_back(asker);
-            if turns.askers.len() == 1 {
+            if !is_waiting {
                 state.waiting.push_back(source);
             }
         }
@@ -66,8 +70,12 @@ impl Workers {
     /// Hands free permits to those whose turn it is.
     fn hand_out(self: &Arc<Self>) {
         while let Some((asker, source)) = self.next() {
-            // One that went away gives it back at once: the permit in the error is dropped here, outside the lock.
-            drop(asker.send(Permit { workers: Arc::clone(self), source }));
+            let permit = Permit { workers: Some(Arc::clone(self)), source };
+            // One that went away just now leaves it to the next turn of this loop.
+            if let Err(mut permit) = asker.send(permit) {
+                permit.workers = None;
+                self.take_back(&permit.source);
+            }
         }
     }
 
@@ -75,20 +83,38 @@ impl Workers {
     fn next(&self) -> Option<(oneshot::Sender<Permit>, Source)> {
         let mut state = self.state();
         let State { free, sources, waiting } = &mut *state;
-        if *free == 0 {
-            return None;
+        while *free > 0 {
+            let has_room = |source: &Source| sources.get(source).is_some_and(|turns| turns.held < self.share);
+            let place = waiting.iter().position(has_room)?;
+            let source = waiting.remove(place)?;
+            let turns = sources.get_mut(&source)?;
+            turns.askers.retain(|asker| !asker.is_closed());
+            let Some(asker) = turns.askers.pop_front() else {
+                if turns.held == 0 {
+                    sources.remove(&source);
+                }
+                continue;
+            };
+            turns.held += 1;
+            *free -= 1;
+            if !turns.askers.is_empty() {
+                waiting.push_back(source.clone());
+            }
+            return Some((asker, source));
         }
-        let has_room = |source: &Source| sources.get(source).is_some_and(|turns| turns.held < self.share);
-        let place = waiting.iter().position(has_room)?;
-        let source = waiting.remove(place)?;
-        let turns = sources.get_mut(&source)?;
-        let asker = turns.askers.pop_front()?;
-        turns.held += 1;
-        *free -= 1;
-        if !turns.askers.is_empty() {
-            waiting.push_back(source.clone());
+        None
+    }
+
+    /// Counts a permit of the source as free again.
+    fn take_back(&self, source: &Source) {
+        let mut state = self.state();
+        state.free += 1;
+        if let Some(turns) = state.sources.get_mut(source) {
+            turns.held -= 1;
+            if turns.held == 0 && turns.askers.is_empty() {
+                state.sources.remove(source);
+            }
         }
-        Some((asker, source))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -98,17 +124,10 @@ impl Workers {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        {
-            let mut state = self.workers.state();
-            state.free += 1;
-            if let Some(turns) = state.sources.get_mut(&self.source) {
-                turns.held -= 1;
-                if turns.held == 0 && turns.askers.is_empty() {
-                    state.sources.remove(&self.source);
-                }
-            }
+        if let Some(workers) = self.workers.take() {
+            workers.take_back(&self.source);
+            workers.hand_out();
         }
-        self.workers.hand_out();
     }
 }
 
@@ -175,6 +194,21 @@ mod tests {
         drop(held);
         let permit = stays.now_or_never().expect("the turn went on").unwrap();
         drop(permit);
+        let state = workers.state();
+        assert_eq!((state.free, state.sources.len(), state.waiting.len()), (1, 0, 0));
+    }
+
+    #[test]
+    fn however_many_go_away_the_next_turn_is_given_and_nothing_of_them_stays() {
+        let workers = Workers::new(1, 1);
+        let held = at_once(&workers, "a").unwrap();
+        let mut gone: Vec<_> = (0..20_000).map(|_| Box::pin(workers.acquire(1, "a"))).collect();
+        assert!(gone.iter_mut().all(|asker| asker.now_or_never().is_none()));
+        let mut stays = Box::pin(workers.acquire(1, "b"));
+        assert!((&mut stays).now_or_never().is_none());
+        gone.clear();
+        drop(held);
+        drop(stays.now_or_never().expect("the turn went on").unwrap());
         let state = workers.state();
         assert_eq!((state.free, state.sources.len(), state.waiting.len()), (1, 0, 0));
     }

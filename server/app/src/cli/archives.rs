@@ -1,7 +1,6 @@
 //! `archive key`, `archive open`: what sweeps erase, sealed before for who may keep it.
 
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use cairnlog_ledger::{ArchiveError, ArchiveSecret};
@@ -9,6 +8,7 @@ use clap::Subcommand;
 
 use super::exit::{Exit, Failure};
 use super::limits::ARCHIVE_BYTES_MAX;
+use super::note_keys;
 use super::sources::{read_bounded, read_small};
 
 const KEY_EXAMPLE: &str = "\
@@ -51,7 +51,7 @@ pub(super) fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Key { out } => {
             let secret = ArchiveSecret::generate();
-            keep(&out, secret.expose().as_bytes()).map_err(|error| unkept(&out, &error))?;
+            note_keys::keep(&out, [secret.expose()])?;
             writeln!(std::io::stdout(), "{}", secret.key())?;
             eprintln!("The secret key is in {}: who loses it can open no archive.", out.display());
         }
@@ -66,25 +66,6 @@ pub(super) fn run(command: Command) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Good)
-}
-
-/// Why a secret key is not in its file.
-fn unkept(out: &Path, error: &std::io::Error) -> Failure {
-    if error.kind() != std::io::ErrorKind::AlreadyExists {
-        return Failure::file(out, error);
-    }
-    Failure::cannot_tell(format!(
-        "{} is there already, and keys are never overwritten; name another file with --out",
-        out.display()
-    ))
-}
-
-/// Writes a new file that only its owner reads.
-fn keep(path: &Path, secret: &[u8]) -> std::io::Result<()> {
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(secret)?;
-    file.write_all(b"\n")?;
-    file.sync_all()
 }
 
 fn refused(path: &Path, error: ArchiveError) -> Failure {

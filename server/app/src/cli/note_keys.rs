@@ -1,4 +1,4 @@
-//! Files of private keys of signed notes: made once, never overwritten, readable to their owner alone.
+//! Files of private keys: made once, never overwritten, readable to their owner alone. And the keys of signed notes in them.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -20,8 +20,8 @@ pub(super) fn seed() -> Result<Zeroizing<[u8; 32]>, Failure> {
     Ok(seed)
 }
 
-/// Writes the private keys to a new file, one a line, and prints the public ones.
-pub(super) fn write(keys: &[SigningKey], out: &Path) -> Result<(), Failure> {
+/// Writes secrets to a new file, one a line; durable when it returns.
+pub(super) fn keep<T: AsRef<[u8]>>(out: &Path, secrets: impl IntoIterator<Item = T>) -> Result<(), Failure> {
     let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(out);
     let mut file = opened.map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => Failure::cannot_tell(format!(
@@ -30,13 +30,17 @@ pub(super) fn write(keys: &[SigningKey], out: &Path) -> Result<(), Failure> {
         )),
         _ => Failure::file(out, &error),
     })?;
-    for key in keys {
-        let line = key.to_private_note();
-        let written = file.write_all(line.as_bytes()).and_then(|()| file.write_all(b"\n"));
+    for secret in secrets {
+        let written = file.write_all(secret.as_ref()).and_then(|()| file.write_all(b"\n"));
         written.map_err(|error| Failure::file(out, &error))?;
     }
     let synced = file.sync_all().and_then(|()| cairnlog_store::durable::sync_parent(out));
-    synced.map_err(|error| Failure::file(out, &error))?;
+    synced.map_err(|error| Failure::file(out, &error))
+}
+
+/// Writes the private keys to a new file, one a line, and prints the public ones.
+pub(super) fn write(keys: &[SigningKey], out: &Path) -> Result<(), Failure> {
+    keep(out, keys.iter().map(SigningKey::to_private_note))?;
     let mut stdout = std::io::stdout().lock();
     for key in keys {
         writeln!(stdout, "{}", key.verifier_key())?;

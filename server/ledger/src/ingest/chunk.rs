@@ -124,7 +124,6 @@ impl Request {
 
     /// Later stages: entries ready for the sequencer.
     pub(super) fn finish(&self, chunk: Vec<Read>) -> Result<Vec<Done>, LedgerError> {
-        let canary = self.ready.canary.as_ref().filter(|canary| !chunk.is_empty() && canary.picks());
         let mut events = Vec::with_capacity(chunk.len());
         let mut waiting = Vec::with_capacity(chunk.len());
         for Read { body, result, sighting, duplicate } in chunk {
@@ -148,7 +147,8 @@ impl Request {
         self.ready.diagnostics.push(&self.source, self.received_ms, ran.messages);
         let decided = ran.results;
         self.count_openings(&decided)?;
-        if let Some(canary) = canary {
+        // A batch that is picked must be run, and from here on nothing ends this one.
+        if let Some(canary) = self.ready.canary.as_ref().filter(|canary| canary.picks()) {
             Arc::clone(canary).start(self.beside(&waiting, &decided), Arc::clone(&self.ready.workers));
         }
         Stage::Seal.timed(|| self.draft_and_seal(waiting, &mut decided.into_iter()))

@@ -84,6 +84,23 @@ async fn what_is_tried_is_compared_and_never_logged() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_rejected_costs_the_canary_no_later_batch() {
+    let world = world().await;
+    let log = world.log();
+    let rules = json!({"rules": [{"class": "default", "when": {"actor.user.name": ["ann"]}}]});
+    let mut strict = plain("aws-cloudtrail");
+    strict.retention = stage("retention-schedule", Some(rules));
+    strict.retention.on_error = Policy::Reject;
+    log.put_source("aws", strict, "op").await.unwrap();
+    log.put_canary("aws", plain("aws-cloudtrail"), 100, "op").await.unwrap();
+    let of = |user: &str| [record(user, user, "2026-11-23T08:59:58Z")];
+    assert!(matches!(world.send(&of("bob")).await, Err(LedgerError::Rejected(_))));
+    world.send(&of("ann")).await.unwrap();
+    let counts = counts(&log, 1).await;
+    assert_eq!((counts.batches, counts.batches_missed), (1, 0));
+}
+
+#[tokio::test]
 async fn it_is_run_over_its_share_of_batches() {
     let world = world().await;
     let log = world.log();
