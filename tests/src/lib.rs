@@ -4,11 +4,11 @@
 //! The tests themselves lie in `tests/`, a file a subject, a test a requirement. Helpers panic: they run in tests alone.
 #![allow(clippy::missing_panics_doc, reason = "a helper that fails fails its test")]
 
+pub mod guests;
 pub mod http;
 pub mod paths;
 pub mod pipelines;
 mod server;
-pub mod stuck;
 pub mod web;
 
 pub use server::{ADMIN_TOKEN, Refusal, Server, start_bare};

@@ -110,6 +110,8 @@ pub struct Canary {
     pub batches_missed: u64,
     /// Raw records of the batches.
     pub records: u64,
+    /// Raw records that were compared since the figures were last shown: they are for 100 at a time.
+    pub waiting: u64,
     /// Raw records of which it makes the very same.
     pub same: u64,
     /// Raw records with another fate than in the log.

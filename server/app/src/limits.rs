@@ -135,6 +135,3 @@ pub(crate) const SWEEP_PAUSE: Duration = Duration::from_mins(15);
 
 /// Pause between two passes over all logs.
 pub(crate) const AUDIT_PASS_PAUSE: Duration = Duration::from_mins(1);
-
-/// Bytes of the signed note beside a component.
-pub(crate) const SIGNATURE_BYTES_MAX: u64 = 16 << 10;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cairnlog_verify::event::Attribute;
@@ -205,7 +205,8 @@ impl Host {
             pre,
             exports,
             batches: AtomicU64::new(0),
-            is_tripped: AtomicBool::new(false),
+            is_tripped: Arc::default(),
+            memory_peak: AtomicUsize::new(0),
         })
     }
 
@@ -395,6 +396,7 @@ impl Host {
             }
             results.extend(verdicts);
         }
+        stage.plugin().memory_peak.fetch_max(run.memory_bytes, Ordering::Relaxed);
         stage.report(&run.log);
         Ok(run)
     }

@@ -1,6 +1,7 @@
 //! A plugin as the host holds it, and what it takes.
 
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use wasmtime::component::{Component, InstancePre};
 
@@ -34,7 +35,16 @@ pub struct Plugin {
     /// Batches so far.
     pub(crate) batches: AtomicU64,
     /// Whether it has given two answers to one record.
-    pub(crate) is_tripped: AtomicBool,
+    pub(crate) is_tripped: Arc<AtomicBool>,
+    /// The most memory that an instance had.
+    pub(crate) memory_peak: AtomicUsize,
+}
+
+impl Plugin {
+    /// The most memory that an instance of it had while it ran over records, in bytes.
+    pub fn memory_peak(&self) -> usize {
+        self.memory_peak.load(Ordering::Relaxed)
+    }
 }
 
 /// What an instance of a plugin takes, before it has run.

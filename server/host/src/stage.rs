@@ -1,7 +1,7 @@
 //! A plugin in one place of one source's pipeline: when it is run, when it is not, and what the operator hears of it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::bisect::Batch;
@@ -16,11 +16,18 @@ pub struct Stage {
     plugin: Arc<Plugin>,
     config: Arc<str>,
     breaker: Arc<Breaker>,
+    /// Whether it was seen to give two answers to one record: the plugin's own, or a trial's.
+    is_tripped: Arc<AtomicBool>,
 }
 
 impl Stage {
     pub(crate) fn new(plugin: &Arc<Plugin>, config: &str) -> Self {
-        Self { plugin: Arc::clone(plugin), config: config.into(), breaker: Arc::default() }
+        Self {
+            plugin: Arc::clone(plugin),
+            config: config.into(),
+            breaker: Arc::default(),
+            is_tripped: Arc::clone(&plugin.is_tripped),
+        }
     }
 
     /// The plugin.
@@ -29,10 +36,16 @@ impl Stage {
         &self.plugin
     }
 
-    /// The same stage with a breaker of its own: for what is tried, which says nothing of what comes in.
+    /// The same stage whose faults stop nobody else: for what is tried, which says nothing of what comes in.
     #[must_use]
     pub fn apart(&self) -> Self {
-        Self { breaker: Arc::default(), ..self.clone() }
+        let is_tripped = Arc::new(AtomicBool::new(self.is_tripped.load(Ordering::Relaxed)));
+        Self { breaker: Arc::default(), is_tripped, ..self.clone() }
+    }
+
+    /// Whether it is one of those.
+    fn is_apart(&self) -> bool {
+        !Arc::ptr_eq(&self.is_tripped, &self.plugin.is_tripped)
     }
 
     /// The config, as it was given.
@@ -45,7 +58,7 @@ impl Stage {
 impl Stage {
     /// Why its plugin is not run at all now, if it is not.
     pub(crate) fn refuses_to_run(&self) -> Option<Fault> {
-        if self.plugin.is_tripped.load(Ordering::Relaxed) {
+        if self.is_tripped.load(Ordering::Relaxed) {
             return Some(two_answers());
         }
         let left = self.breaker.open_for(Instant::now())?;
@@ -58,7 +71,7 @@ impl Stage {
 
     pub(crate) fn count<T>(&self, verdicts: &[Verdict<T>]) {
         let faults = verdicts.iter().filter(|verdict| verdict.is_err()).count();
-        if self.breaker.count(verdicts.len() - faults, faults, Instant::now()) {
+        if self.breaker.count(verdicts.len() - faults, faults, Instant::now()) && !self.is_apart() {
             let (plugin, version) = (&self.plugin.name, &self.plugin.version);
             tracing::error!(%plugin, %version, "a plugin fails on everything; it is not run for a while");
         }
@@ -75,7 +88,8 @@ impl Stage {
         Some(records - 1 - usize::try_from(round).unwrap_or_default() % records)
     }
 
-    /// Whether a record's answer alone is another than in its batch; from then on the plugin is run no more.
+    /// Whether a record's answer alone is another than in its batch; from then on the plugin is run no more, anywhere, unless it was
+    /// only tried.
     pub(crate) fn trips<T: PartialEq>(&self, in_batch: &Verdict<T>, alone: Batch<T>) -> bool {
         let alone = match alone {
             Ok(mut verdicts) => verdicts.pop(),
@@ -91,12 +105,14 @@ impl Stage {
         if is_same {
             return false;
         }
-        self.plugin.is_tripped.store(true, Ordering::Relaxed);
-        let (plugin, version) = (&self.plugin.name, &self.plugin.version);
-        tracing::error!(
-            %plugin, %version,
-            "a plugin gave two answers to one record; it is not run any more, and its records go by their source's policy"
-        );
+        self.is_tripped.store(true, Ordering::Relaxed);
+        if !self.is_apart() {
+            let (plugin, version) = (&self.plugin.name, &self.plugin.version);
+            tracing::error!(
+                %plugin, %version,
+                "a plugin gave two answers to one record; it is not run any more, and its records go by their source's policy"
+            );
+        }
         true
     }
 

@@ -2,7 +2,8 @@
 //!
 //! What a log has taken it keeps, so a pipeline is tried where it can do no harm: what goes into the log is what the source's own
 //! pipeline makes, and of what the canary makes only counts are left. They say which top-level member of an event differs, not
-//! where in it and not how: who may bind plugins may not read records, and a path can be as telling as a value.
+//! where in it and not how: who may bind plugins may not read records, and a path can be as telling as a value. Counts tell something
+//! too, of a record that is alone among them, so they are shown for many records at a time.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,10 +16,10 @@ use cairnlog_verify::value::Value;
 use serde::{Deserialize, Serialize};
 
 use crate::error::LedgerError;
+use crate::limits::CANARY_RECORDS_SHOWN;
 use crate::log::Ready;
 use crate::manifest::Manifest;
 use crate::pipeline::{Decided, Normalized, Pipeline, Refusal, Rules};
-use crate::workers::Workers;
 
 /// The top-level members of OCSF's events that are named in a report. Any other name is the plugin's own word, in which it could
 /// say anything.
@@ -87,7 +88,7 @@ pub struct CanarySpec {
     pub since_ms: u64,
 }
 
-/// What a canary came to since it was set or the server started.
+/// What a canary came to since it was set or the server started: as of the last time at which figures were shown, all but `waiting`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CanaryCounts {
     /// Since when this counts, in milliseconds since the Unix epoch.
@@ -98,6 +99,8 @@ pub struct CanaryCounts {
     pub batches_missed: u64,
     /// Raw records of the batches.
     pub records: u64,
+    /// Raw records that were compared since, less than [`CANARY_RECORDS_SHOWN`](crate::limits::CANARY_RECORDS_SHOWN).
+    pub waiting: u64,
     /// Raw records of which it makes the very same, or that it refuses or skips as the source's own pipeline does.
     pub same: u64,
     /// Raw records with another fate, by the fate in the log and that in the canary.
@@ -114,7 +117,23 @@ pub(crate) struct Canary {
     pipeline: Pipeline,
     batches: AtomicU64,
     is_busy: AtomicBool,
-    counts: Mutex<CanaryCounts>,
+    figures: Mutex<Figures>,
+}
+
+/// What was counted, and what is shown of it.
+#[derive(Default)]
+struct Figures {
+    counted: CanaryCounts,
+    shown: CanaryCounts,
+}
+
+/// The right to run a canary over a batch: one at a time has it, until it is dropped.
+struct Turn(Arc<Canary>);
+
+/// A batch over which a canary will be run.
+pub(crate) struct Picked {
+    turn: Turn,
+    batch: Batch,
 }
 
 /// What was made of a raw record.
@@ -150,63 +169,32 @@ impl Canary {
             pipeline: pipeline.apart().without_rejecting(),
             batches: AtomicU64::new(0),
             is_busy: AtomicBool::new(false),
-            counts: Mutex::new(CanaryCounts { counted_since_ms: now_ms, ..CanaryCounts::default() }),
+            figures: Mutex::new(Figures::since(now_ms)),
         }
     }
 
     pub(crate) fn counts(&self) -> CanaryCounts {
-        self.lock().clone()
+        self.lock().shown()
     }
 
-    fn lock(&self) -> MutexGuard<'_, CanaryCounts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Figures> {
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it is to be run over the next batch. Of any hundred in a row it is its percentage, evenly spread, the first included.
-    pub(crate) fn picks(&self) -> bool {
+    /// The next batch, if it is to be run over it. Of any hundred in a row it is its percentage, evenly spread, the first included.
+    pub(crate) fn pick(self: &Arc<Self>, next: impl FnOnce() -> Batch) -> Option<Picked> {
         let batch = self.batches.fetch_add(1, Ordering::Relaxed);
         let percent = u64::from(self.percent);
         let is_picked = (batch + 1) * percent / 100 > batch * percent / 100 || batch == 0;
-        if is_picked && self.is_busy.swap(true, Ordering::Acquire) {
-            self.lock().batches_missed += 1;
-            return false;
+        if !is_picked {
+            return None;
         }
-        is_picked
-    }
-
-    /// Runs it over a batch that it picked, in its own turn, while the source goes on.
-    pub(crate) fn start(self: Arc<Self>, batch: Batch, workers: Arc<Workers>) {
-        tokio::spawn(async move {
-            let turn = format!("{}#canary", batch.source);
-            let compared = match workers.acquire(batch.log, &turn).await {
-                Ok(permit) => {
-                    let canary = Arc::clone(&self);
-                    let running = tokio::task::spawn_blocking(move || {
-                        let result = canary.compare(&batch);
-                        drop(permit);
-                        result
-                    });
-                    running.await.unwrap_or(Err(LedgerError::Interrupted))
-                }
-                Err(error) => Err(error),
-            };
-            if compared.is_err() {
-                // Why, would be words about records; that it was not run is what counts.
-                self.lock().batches_missed += 1;
-            }
-            self.is_busy.store(false, Ordering::Release);
-        });
-    }
-
-    /// Blocks.
-    fn compare(&self, batch: &Batch) -> Result<(), LedgerError> {
-        let made = self.make(batch)?;
-        let mut counts = self.lock();
-        counts.batches += 1;
-        for ((_, kept), made) in batch.records.iter().zip(&made) {
-            counts.count(kept, made);
+        if self.is_busy.swap(true, Ordering::Acquire) {
+            self.lock().miss();
+            return None;
         }
-        Ok(())
+        let turn = Turn(Arc::clone(self));
+        Some(Picked { turn, batch: next() })
     }
 
     fn make(&self, batch: &Batch) -> Result<Vec<Made>, LedgerError> {
@@ -233,6 +221,75 @@ impl Canary {
         let mut decided = self.pipeline.finish(&rules, events)?.results.into_iter();
         let mut of_decided = || decided.next().map_or(Made::Refused("bad-return"), |one| Made::of(&one));
         Ok(made.into_iter().map(|made| made.unwrap_or_else(&mut of_decided)).collect())
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.is_busy.store(false, Ordering::Release);
+    }
+}
+
+impl Picked {
+    /// Runs the canary over the batch, on a worker's turn of its own, while the source goes on.
+    pub(crate) fn start(self) {
+        let Self { turn, batch } = self;
+        let canary = Arc::clone(&turn.0);
+        tokio::spawn(async move {
+            let source = format!("{}#canary", batch.source);
+            let workers = Arc::clone(&batch.ready.workers);
+            let made = match workers.acquire(batch.log, &source).await {
+                Ok(permit) => {
+                    let canary = Arc::clone(&canary);
+                    let running = tokio::task::spawn_blocking(move || {
+                        let made = canary.make(&batch);
+                        drop(permit);
+                        made.map(|made| (batch, made))
+                    });
+                    running.await.unwrap_or(Err(LedgerError::Interrupted))
+                }
+                Err(error) => Err(error),
+            };
+            drop(turn);
+            match made {
+                Ok((batch, made)) => canary.lock().count(&batch, &made),
+                // Why, would be words about records; that it was not run is what counts.
+                Err(_) => canary.lock().miss(),
+            }
+        });
+    }
+}
+
+impl Figures {
+    fn since(now_ms: u64) -> Self {
+        let none = CanaryCounts { counted_since_ms: now_ms, ..CanaryCounts::default() };
+        Self { counted: none.clone(), shown: none }
+    }
+
+    fn shown(&self) -> CanaryCounts {
+        CanaryCounts { waiting: self.counted.records - self.shown.records, ..self.shown.clone() }
+    }
+
+    fn miss(&mut self) {
+        self.counted.batches_missed += 1;
+        self.show();
+    }
+
+    fn count(&mut self, batch: &Batch, made: &[Made]) {
+        self.counted.batches += 1;
+        for ((_, kept), made) in batch.records.iter().zip(made) {
+            self.counted.count(kept, made);
+        }
+        self.show();
+    }
+
+    /// Shows what was counted, once it is of enough. Also that batches are missed says something of them: a plugin may take its time.
+    fn show(&mut self) {
+        let records = self.counted.records - self.shown.records;
+        let missed = self.counted.batches_missed - self.shown.batches_missed;
+        if records.max(missed) >= CANARY_RECORDS_SHOWN {
+            self.shown = self.counted.clone();
+        }
     }
 }
 
@@ -369,6 +426,29 @@ mod tests {
             BTreeMap::from([(("logged", "quarantined"), 1), (("quarantined", "logged"), 1)])
         );
         assert_eq!(counts.refused, BTreeMap::from([("trap", 2)]));
+    }
+
+    #[test]
+    fn figures_are_shown_for_many_records_at_a_time() {
+        let mut figures = Figures::since(7);
+        let send = |records: u64, figures: &mut Figures| {
+            for _ in 0..records {
+                figures.counted.count(&Made::Skipped, &Made::Refused("trap"));
+            }
+            figures.show();
+            let CanaryCounts { records, waiting, refused, .. } = figures.shown();
+            (records, waiting, refused.values().sum::<u64>())
+        };
+        assert_eq!(send(99, &mut figures), (0, 99, 0), "nothing is said of few");
+        assert_eq!(send(51, &mut figures), (150, 0, 150));
+        assert_eq!(send(1, &mut figures), (150, 1, 150), "nor of one more");
+        assert_eq!(send(99, &mut figures), (250, 0, 250));
+        for _ in 0..99 {
+            figures.miss();
+        }
+        assert_eq!(figures.shown().batches_missed, 0);
+        figures.miss();
+        assert_eq!((figures.shown().batches_missed, figures.shown().counted_since_ms), (100, 7));
     }
 
     #[test]

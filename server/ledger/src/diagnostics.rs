@@ -1,7 +1,7 @@
 //! What plugins say while they run: the last messages of each source, for those who may read its records.
 //!
-//! A plugin sees plaintext, and its messages may quote it. So they are kept in memory alone and not for long, no file has them, and they
-//! go whenever anything of the log is erased: of what, nobody can tell from a message.
+//! A plugin sees plaintext, also what a redactor takes later, and its messages may quote it. So they are kept in memory alone and not for
+//! long, no file has them, and they go whenever anything of the log is erased: of what, nobody can tell from a message.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -40,7 +40,7 @@ pub(crate) fn messages<'a>(plugin: &'a str, log: &'a PluginLog) -> impl Iterator
     })
 }
 
-/// The last messages by source, each with the time at which its records came.
+/// The last messages by source, each with the time at which it was said.
 #[derive(Default)]
 pub(crate) struct Diagnostics(Mutex<BTreeMap<String, VecDeque<(u64, Message)>>>);
 
@@ -49,6 +49,7 @@ impl Diagnostics {
         if messages.is_empty() {
             return;
         }
+        self.prune(at_ms);
         let mut sources = self.lock();
         let ring = sources.entry(source.to_owned()).or_default();
         ring.extend(messages.into_iter().map(|message| (at_ms, message)));
@@ -58,10 +59,18 @@ impl Diagnostics {
 
     /// Those of a source that are not too old, oldest first.
     pub(crate) fn read(&self, source: &str, now_ms: u64) -> Vec<(u64, Message)> {
-        let mut sources = self.lock();
-        let Some(ring) = sources.get_mut(source) else { return Vec::new() };
-        ring.retain(|(at_ms, _)| now_ms.saturating_sub(*at_ms) < MESSAGES_KEPT_MS);
-        ring.iter().cloned().collect()
+        self.prune(now_ms);
+        self.lock().get(source).into_iter().flatten().cloned().collect()
+    }
+
+    /// Forgets what is too old, of all sources.
+    pub(crate) fn prune(&self, now_ms: u64) {
+        self.lock().retain(|_, ring| {
+            while ring.front().is_some_and(|(at_ms, _)| now_ms.saturating_sub(*at_ms) >= MESSAGES_KEPT_MS) {
+                ring.pop_front();
+            }
+            !ring.is_empty()
+        });
     }
 
     pub(crate) fn clear(&self) {
@@ -93,8 +102,14 @@ mod tests {
         assert!(kept.read("c", 0).is_empty());
         assert!(kept.read("a", 1_000 + MESSAGES_KEPT_MS).is_empty(), "too old");
         assert_eq!(kept.read("b", 1_000 + MESSAGES_KEPT_MS).len(), 1);
+        kept.push("c", 2_000 + MESSAGES_KEPT_MS, vec![said("new")]);
+        assert_eq!(
+            kept.lock().keys().collect::<Vec<_>>(),
+            ["c"],
+            "what is too old goes though nobody asks for it"
+        );
         kept.clear();
-        assert!(kept.read("b", 2_000).is_empty());
+        assert!(kept.read("c", 2_000 + MESSAGES_KEPT_MS).is_empty());
         assert!(!format!("{:?}", said("secret")).contains("secret"));
     }
 }

@@ -24,6 +24,7 @@ use cairnlog_store::limits::MULTI_GET_KEYS_MAX;
 use cairnlog_store::{Family, layout};
 
 use crate::answer::Answer;
+use crate::canary::Picked;
 use crate::error::LedgerError;
 use crate::inflight::{Fingerprint, Reservation};
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_RECORDS_MAX};
@@ -91,6 +92,7 @@ impl Log {
             ready,
             windows,
             received_ms,
+            now_ms: received_ms,
             source,
             content_type,
             attributes,
@@ -99,6 +101,7 @@ impl Log {
             leaves: AtomicUsize::new(0),
             opening_bytes: AtomicUsize::new(0),
             entities: Mutex::default(),
+            picked: Mutex::default(),
         });
         let mut read = self.normalize(&request, records).await?;
         let names = read.iter().filter_map(|read| read.sighting.as_ref()).flat_map(Sighting::fingerprints);
@@ -107,12 +110,12 @@ impl Log {
         self.mark_duplicates(&mut read, received_ms).await?;
         let done = self.seal(&request, read).await?;
         let (log, published) = (self.id(), self.tree().head().checkpoint.size);
-        let source = request.source.clone();
+        let (source, picked) = (request.source.clone(), request.picked());
         let lot = move || {
             let lot = Lot::of(log, &request.windows.today, received_ms, done, keyed.as_ref(), published);
             lot.with_entities(log, request.new_entities())
         };
-        self.write(source, off_thread(lot).await?, held).await
+        self.write(source, off_thread(lot).await?, held, picked).await
     }
 
     /// The first answer to a key that was used before.
@@ -197,7 +200,13 @@ impl Log {
     ///
     /// A task of its own waits for the commit, which goes on though the caller hangs up: what is `held` must not be free
     /// before the rows are durable, or are known never to be.
-    async fn write(&self, source: String, lot: Lot, held: Vec<Reservation>) -> Result<Answer, LedgerError> {
+    async fn write(
+        &self,
+        source: String,
+        lot: Lot,
+        held: Vec<Reservation>,
+        picked: Option<Picked>,
+    ) -> Result<Answer, LedgerError> {
         let (intake, shared) = (self.intake().clone(), Arc::clone(self.shared()));
         let (known, tallies) = (Arc::clone(self.entities()), Arc::clone(self.tallies()));
         let writing = tokio::spawn(async move {
@@ -213,6 +222,10 @@ impl Log {
                 Rows::None => 0,
             };
             Stage::Commit.count(started);
+            // Not before: what is not logged is compared with nothing.
+            if let Some(picked) = picked {
+                picked.start();
+            }
             known.add(entities);
             let received_ms = fates.received_ms;
             let answer = fates.answer(first);

@@ -84,7 +84,7 @@ pub use complete::Checked;
 pub use control::CONTROL;
 pub use diagnostics::Message;
 pub use error::LedgerError;
-pub use ingest::retry::{Retried, RetryFate, SetAside};
+pub use ingest::retry::{Retried, RetryFate, SetAside, Told};
 pub use ingest::trial::{Trial, TrialEvent, TrialFate};
 pub use ingest::{Idempotency, Ingest};
 pub use ledger::{Config, Ledger, NewLog, WitnessesOf};

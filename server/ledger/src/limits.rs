@@ -229,6 +229,12 @@ pub const PAGE_BYTES_MAX: usize = 8 << 20;
 /// all their time some can be without those behind them having to wait.
 pub const PERMITS_PER_CORE: usize = 4;
 
+/// Raw records of which the figures of a canary are shown together: what they say of one is lost among the others.
+pub const CANARY_RECORDS_SHOWN: u64 = 100;
+
+/// Bytes of a signature of a plugin, a signed note. It is an attribute of the plugin's entry.
+pub const SIGNATURE_BYTES_MAX: usize = 16 << 10;
+
 /// Messages of plugins that are kept of a source, in memory.
 pub const MESSAGES_KEPT: usize = 64;
 

@@ -383,7 +383,7 @@ impl Log {
         &self.tallies
     }
 
-    /// The last messages of the plugins of a source, each with the time at which its records came, in milliseconds since the Unix
+    /// The last messages of the plugins of a source, each with the time at which it was said, in milliseconds since the Unix
     /// epoch; oldest first. They may quote records.
     ///
     /// # Errors

@@ -5,7 +5,6 @@
 //! is logged whole or quarantined whole.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use cairnlog_host::{Fault, Host, Interrupted, Outcome, RawRecord, Run, Stage, Verdict};
@@ -27,8 +26,8 @@ pub(crate) struct Step {
     pub(crate) plugin: String,
     /// Whether a failure refuses the request; else the raw record is quarantined.
     pub(crate) rejects: bool,
-    /// The most memory that an instance had.
-    pub(crate) memory_bytes: AtomicU64,
+    /// Whether what it does is counted in the server's metrics: not so where it is tried.
+    pub(crate) is_counted: bool,
 }
 
 /// A pipeline ready to run.
@@ -117,6 +116,9 @@ impl From<Interrupted> for LedgerError {
 impl Step {
     /// Counts what a plugin did: never what it saw.
     fn count<T>(&self, run: &Run<Verdict<T>>, started: Instant) {
+        if !self.is_counted {
+            return;
+        }
         let plugin = || self.plugin.clone();
         let nanoseconds = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         metrics::counter!("cairnlog_plugin_calls_total", "plugin" => plugin()).increment(1);
@@ -124,10 +126,9 @@ impl Step {
             .increment(run.results.len() as u64);
         metrics::counter!("cairnlog_plugin_nanoseconds_total", "plugin" => plugin()).increment(nanoseconds);
         metrics::counter!("cairnlog_plugin_fuel_total", "plugin" => plugin()).increment(run.fuel);
-        self.memory_bytes.fetch_max(run.memory_bytes as u64, Ordering::Relaxed);
         #[allow(clippy::cast_precision_loss, reason = "a gauge is a float")]
         metrics::gauge!("cairnlog_plugin_memory_bytes", "plugin" => plugin())
-            .set(self.memory_bytes.load(Ordering::Relaxed) as f64);
+            .set(self.stage.plugin().memory_peak() as f64);
         for fault in run.results.iter().filter_map(|verdict| verdict.as_ref().err()) {
             let kind = fault.kind.slug();
             metrics::counter!("cairnlog_plugin_faults_total", "plugin" => plugin(), "kind" => kind)
@@ -137,7 +138,7 @@ impl Step {
 
     /// Counts raw records that are quarantined for it.
     fn count_quarantined(&self, records: usize) {
-        if records > 0 {
+        if self.is_counted && records > 0 {
             let plugin = self.plugin.clone();
             metrics::counter!("cairnlog_plugin_quarantined_total", "plugin" => plugin)
                 .increment(records as u64);
@@ -175,19 +176,19 @@ impl Step {
 }
 
 impl Step {
-    /// The same, whose faults open no breaker of the original's.
+    /// The same for a trial.
     fn apart(&self) -> Self {
         Self {
             stage: self.stage.apart(),
             plugin: self.plugin.clone(),
             rejects: self.rejects,
-            memory_bytes: AtomicU64::new(0),
+            is_counted: false,
         }
     }
 }
 
 impl Pipeline {
-    /// The same for trials: what fails there says nothing of what comes in.
+    /// The same for trials: what fails there says nothing of what comes in, so it stops nobody and no metric counts it.
     pub(crate) fn apart(&self) -> Self {
         Self {
             digest: self.digest,

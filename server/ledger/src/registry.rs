@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::LedgerError;
 use crate::limits::PLUGINS_MAX;
-use crate::signature::Signers;
+use crate::signature::{Signers, joined};
 use crate::task::off_thread;
 
 /// What is known of an uploaded plugin. Name, version and summary are the component's own words.
@@ -72,6 +72,15 @@ impl From<Bytes> for Upload {
     fn from(wasm: Bytes) -> Self {
         Self { wasm, signature: None, unused_wasi: UnusedWasi::Refuse }
     }
+}
+
+/// What an upload brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// A plugin.
+    New,
+    /// Signatures of one that was there.
+    Signed,
 }
 
 /// A footprint in a stored row.
@@ -142,19 +151,19 @@ impl Registry {
         Ok(registry)
     }
 
-    /// Takes an upload, which `write` says and stores. The same bytes again change nothing but their signature; the second value is
+    /// Takes an upload, which `write` says and stores. The same bytes again change nothing but their signatures; the second value is
     /// then false.
     pub(crate) async fn upload(
         &self,
         upload: Upload,
         by: &str,
         now_ms: u64,
-        write: impl AsyncFnOnce(&PluginInfo, Vec<u8>) -> Result<(), LedgerError>,
+        write: impl AsyncFnOnce(Taken, &PluginInfo, Vec<u8>) -> Result<(), LedgerError>,
     ) -> Result<(PluginInfo, bool), LedgerError> {
         let bytes = upload.wasm.clone();
         let digest = Digest(off_thread(move || Sha256::digest(&bytes).into()).await?);
-        if let Some(known) = self.get(&digest) {
-            return Ok((self.sign(known, upload, write).await?, false));
+        if self.get(&digest).is_some() {
+            return Ok((self.sign(&digest, upload, write).await?, false));
         }
         self.signers.check(&digest, upload.signature.as_deref())?;
         // Compiling takes long, so it is done before others have to wait; one at a time, for it takes much memory.
@@ -167,26 +176,25 @@ impl Registry {
         taken
     }
 
-    /// Takes the signature of a plugin that is there, if it is one and another than it has.
+    /// Adds signatures to those of a plugin that is there.
     async fn sign(
         &self,
-        known: Loaded,
+        digest: &Digest,
         upload: Upload,
-        write: impl AsyncFnOnce(&PluginInfo, Vec<u8>) -> Result<(), LedgerError>,
+        write: impl AsyncFnOnce(Taken, &PluginInfo, Vec<u8>) -> Result<(), LedgerError>,
     ) -> Result<PluginInfo, LedgerError> {
-        let Loaded { mut info, plugin } = known;
         let Upload { wasm, signature, .. } = upload;
-        let has_changed = signature.is_some() && signature != info.signature;
-        let signature = signature.or(info.signature);
-        self.signers.check(&info.digest, signature.as_deref())?;
-        info.signature = signature;
-        if has_changed {
-            let _changing = self.changing.write().await;
-            if self.get(&info.digest).is_none() {
-                return Err(unknown(&info.digest.to_string()));
-            }
-            write(&info, write_row(&info, &wasm)?).await?;
-            self.write(|plugins| plugins.insert(info.digest, Loaded { info: info.clone(), plugin }));
+        let _changing = self.changing.write().await;
+        let Loaded { mut info, plugin } = self.get(digest).ok_or_else(|| unknown(&digest.to_string()))?;
+        self.signers.check(digest, signature.as_deref().or(info.signature.as_deref()))?;
+        let signature = match (&info.signature, signature) {
+            (Some(known), Some(new)) => Some(joined(known, &new)?),
+            (known, new) => new.or_else(|| known.clone()),
+        };
+        if signature != info.signature {
+            info.signature = signature;
+            write(Taken::Signed, &info, write_row(&info, &wasm)?).await?;
+            self.write(|plugins| plugins.insert(*digest, Loaded { info: info.clone(), plugin }));
         }
         Ok(info)
     }
@@ -211,7 +219,7 @@ impl Registry {
         digest: Digest,
         by: &str,
         now_ms: u64,
-        write: impl AsyncFnOnce(&PluginInfo, Vec<u8>) -> Result<(), LedgerError>,
+        write: impl AsyncFnOnce(Taken, &PluginInfo, Vec<u8>) -> Result<(), LedgerError>,
     ) -> Result<(PluginInfo, bool), LedgerError> {
         let started = Instant::now();
         let Upload { wasm, signature, unused_wasi: unused } = upload;
@@ -228,7 +236,7 @@ impl Registry {
             ..describe(&plugin, digest, wasm.len(), by, now_ms)
         };
         self.check_room(&info)?;
-        write(&info, write_row(&info, &wasm)?).await?;
+        write(Taken::New, &info, write_row(&info, &wasm)?).await?;
         self.write(|plugins| plugins.insert(digest, Loaded { info: info.clone(), plugin }));
         Ok((info, true))
     }

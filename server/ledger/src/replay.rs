@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use cairnlog_host::{Host, Kind, Plugin, RawRecord};
 use cairnlog_store::secrets::SecretKey;
@@ -149,7 +148,7 @@ impl Replay<'_> {
         let stage = configured
             .map_err(|refused| LedgerError::BadRequest(format!("{digest} refuses its config: {refused}")))?;
         let plugin = format!("{}@{}", plugin.name, plugin.version);
-        Ok(Step { stage, plugin, rejects: false, memory_bytes: AtomicU64::new(0) })
+        Ok(Step { stage, plugin, rejects: false, is_counted: false })
     }
 
     /// The class that the record is committed to be of: whether the plugin chooses it is what is compared.

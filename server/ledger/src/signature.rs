@@ -7,6 +7,8 @@ use cairnlog_host::{InvalidPlugin, PluginFault};
 use cairnlog_verify::entry::Digest;
 use cairnlog_verify::note::{self, Note, NoteError, SigningKey, VerifierKey};
 
+use crate::limits::SIGNATURE_BYTES_MAX;
+
 const TITLE: &str = "cairnlog/plugin/v1";
 
 /// What is signed for a component.
@@ -37,11 +39,37 @@ pub fn check_plugin_signature<'k>(
 
 /// A signed note about that component, whoever has signed it.
 fn note_about(plugin: &Digest, signature: &str) -> Result<Note, String> {
+    if signature.len() > SIGNATURE_BYTES_MAX {
+        return Err(format!("it has {} bytes, more than {SIGNATURE_BYTES_MAX}", signature.len()));
+    }
     let note = Note::parse(signature).map_err(|error| error.to_string())?;
     if note.text == text(plugin) {
         return Ok(note);
     }
     Err(format!("it does not say `{TITLE}` and {plugin}: it is another component's"))
+}
+
+/// One note with the signatures of two about the same component, each once.
+///
+/// # Errors
+/// That they are too many.
+pub(crate) fn joined(one: &str, other: &str) -> Result<String, InvalidPlugin> {
+    let lines = |note: &str| note.split_once("\n\n").map(|(_, lines)| lines.to_owned()).unwrap_or_default();
+    let known = lines(one);
+    let new: Vec<String> = lines(other)
+        .lines()
+        .filter(|line| !known.lines().any(|known| known == *line))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let both = format!("{one}{}", new.concat());
+    if both.len() > SIGNATURE_BYTES_MAX {
+        let detail = format!(
+            "with those that it has its signatures have {} bytes, more than {SIGNATURE_BYTES_MAX}",
+            both.len()
+        );
+        return Err(InvalidPlugin { errors: vec![PluginFault { code: "bad-signature", detail }] });
+    }
+    Ok(both)
 }
 
 /// Whose plugins a server takes: with no keys, everybody's.
@@ -119,5 +147,31 @@ mod tests {
         assert!(anybody.check(&plugin, Some(&by_other)).unwrap().is_empty());
         assert_eq!(code(anybody.check(&plugin, Some("nonsense"))), "bad-signature");
         assert_eq!(code(anybody.check(&other, Some(&signed))), "bad-signature");
+        let endless = format!("{signed}{}", signed.repeat(200));
+        assert_eq!(
+            code(anybody.check(&plugin, Some(&endless))),
+            "bad-signature",
+            "too long for an attribute"
+        );
+    }
+
+    #[test]
+    fn signatures_of_several_keys_are_one_note() {
+        let plugin = Digest([1; 32]);
+        let [ann, bob] = [key("a.example/plugins", 1), key("b.example/plugins", 2)];
+        let [of_ann, of_bob] = [&ann, &bob].map(|key| sign_plugin(&plugin, key).unwrap());
+        let both = joined(&of_ann, &of_bob).unwrap();
+        let keys = [ann.verifier_key().clone(), bob.verifier_key().clone()];
+        assert_eq!(
+            check_plugin_signature(&plugin, &both, &keys).unwrap(),
+            ["a.example/plugins", "b.example/plugins"]
+        );
+        assert_eq!(joined(&both, &of_ann).unwrap(), both, "each once");
+        let mut many = of_ann.clone();
+        let refused = (3..=255).find_map(|seed| {
+            let of_other = sign_plugin(&plugin, &key("c.example/plugins", seed)).unwrap();
+            joined(&many, &of_other).map(|joined| many = joined).err()
+        });
+        assert_eq!(refused.unwrap().errors[0].code, "bad-signature");
     }
 }

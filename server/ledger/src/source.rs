@@ -1,7 +1,5 @@
 //! Sources as integrators name them, and as they are once their plugins are found.
 
-use std::sync::atomic::AtomicU64;
-
 use cairnlog_host::{Host, Kind, Stage as Configured};
 use cairnlog_verify::entry::Digest;
 use serde::{Deserialize, Serialize};
@@ -251,7 +249,7 @@ fn step_of(
     let stage: Configured = host
         .configure(&found.plugin, &config)?
         .map_err(|refused| LedgerError::BadRequest(format!("{plugin} refuses its config: {refused}")))?;
-    Ok(Step { stage, plugin, rejects, memory_bytes: AtomicU64::new(0) })
+    Ok(Step { stage, plugin, rejects, is_counted: true })
 }
 
 /// The config as the plugin is given it: RFC 8785, the empty object where there is none.

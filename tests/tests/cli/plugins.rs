@@ -89,14 +89,24 @@ fn a_new_plugin_builds_passes_its_test_and_takes_its_place_in_a_pipeline() {
     assert_eq!(site.run(&["quarantine", "retry"]).json()["logged"], 1);
     let found = site.run(&["search", "--actor", "anna@example.com"]).json();
     assert_eq!(found[0]["event"]["metadata"]["product"]["name"], "door-log");
-    // What it says is for auditors, and in a dry run for who sent the record.
-    let said = site.run(&["source", "messages", "portal"]).json();
+    // What it says is for auditors who may know whom, and in a dry run for who sent the record.
+    site.run(&["source", "messages", "portal"]).refused(1, "reidentify");
+    let officer =
+        site.run(&["token", "create", "officer", "--role", "auditor", "--role", "reidentify"]).json();
+    let officer =
+        [("CAIRNLOG_SERVER", site.server.url()), ("CAIRNLOG_TOKEN", officer["token"].as_str().unwrap())];
+    let messages = || run(&officer, &["source", "messages", "portal", "--output", "json"]).json();
+    let said = messages();
     let last = said.as_array().unwrap().last().unwrap();
     assert_eq!((&last["plugin"], &last["level"]), (&json!("door-log@0.1.0"), &json!("warn")));
     assert_eq!(last["message"], "a badge");
     let tried = site.run(&["source", "dry-run", "portal", &records]).json();
     assert_eq!(tried[0]["messages"][0]["message"], "a badge");
     assert!(!site.server.stderr().contains("a badge"), "the operator's log has it not");
+    // Nobody can tell which record a message quotes, so none outlives an erasure.
+    let index = found[0]["index"].to_string();
+    assert_eq!(site.run(&["erase", &index, "--reason", "a test"]).code, Some(0));
+    assert_eq!(messages(), json!([]));
 
     // What was built before is not taken for what the project is now.
     let manifest = project.join("Cargo.toml");
@@ -184,6 +194,13 @@ fn a_record_is_replayed_from_its_raw_record_and_from_no_other() {
     let fields = replayed["fields"].as_array().unwrap();
     let ip = fields.iter().find(|field| field["path"] == "src_endpoint.ip").unwrap();
     assert_eq!(ip["is"], "same");
+    // What another log handed back for its entry of the same index is passed over.
+    let own = std::fs::read_to_string(kept).unwrap();
+    let mut other: Value = serde_json::from_str(&own).unwrap();
+    (other["leaf_hash"], other["openings"]["raw_salt"]) = (json!("00".repeat(32)), json!("A".repeat(43)));
+    let both = site.file("both.ndjson", format!("{other}\n{own}"));
+    let among = ["plugin", "replay", &index, "--openings", &both, "--raw", &raw];
+    assert_eq!(site.run(&among).json()["is_good"], true);
     // Sent again, there is nothing more to be had.
     let late = site.dir.path().join("late.ndjson");
     let again = site.run(&["ingest", &raw, "--source", "portal", "--openings", late.to_str().unwrap()]);

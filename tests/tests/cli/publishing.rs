@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cairnlog_tests::{Server, paths};
+use cairnlog_tests::{Server, guests, paths, web};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -132,6 +132,25 @@ fn what_was_taken_unsigned_is_not_bound_once_keys_are_asked_for() {
 }
 
 #[test]
+fn a_component_that_only_links_wasi_is_taken_bound_and_replayed() {
+    let mut site = Site::portal();
+    let file = site.file("clocked.wasm", guests::clocked());
+    let refused = site.run(&["plugin", "push", &file]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("wall-clock"), "{}", refused.stderr);
+    site.run(&["plugin", "push", &file, "--stub-wasi"]).json();
+    let bind = ["source", "set", "portal", "--normalizer", "web-access", "--retention", "clocked"];
+    site.run(&bind).json();
+    site.server.kill();
+    site.server.restart();
+    assert_eq!(site.ingest(1)["accepted"], 1);
+    let index = site.run(&["search"]).json()[0]["index"].to_string();
+    let raw = site.file("raw.log", web::lines(0, 1));
+    let replayed = site.run(&["plugin", "replay", &index, "--raw", &raw]).json();
+    assert_eq!(replayed["is_good"], true, "{replayed}");
+}
+
+#[test]
 fn a_file_of_keys_that_holds_none_is_refused_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let keys = dir.path().join("keys");
@@ -176,11 +195,13 @@ fn a_component_is_fetched_from_a_registry_with_its_signature() {
         run(&[], &[&["plugin", "pull", &reference, "--plain-http", "--out", &out], more].concat())
     };
 
-    let signed = registry(&wasm, &json!({"cairnlog.plugin.signature": signature}), 1);
+    // A shell takes the last line end from what it substitutes.
+    let signed = registry(&wasm, &json!({"cairnlog.plugin.signature": signature.trim_end()}), 1);
     let pulled = pull(&signed, &["--key", &guarded.public]);
     assert_eq!(pulled.code, Some(0), "{}", pulled.stderr);
     assert!(pulled.stdout.contains(&hex_digest(&wasm)), "{}", pulled.stdout);
     assert_eq!(std::fs::read(&out).unwrap(), wasm);
+    assert_eq!(std::fs::read_to_string(format!("{out}.sig")).unwrap(), signature);
     assert_eq!(guarded.push(&out).json()[0]["signed_by"], json!(["example.org/plugins"]));
 
     // What is not signed brings no signature, and takes the old one with it.

@@ -33,11 +33,19 @@ fn a_canary_is_compared_promoted_and_rolled_back() {
     let stages: Vec<&str> = stages.iter().map(String::as_str).collect();
     let start = [&["source", "canary", "start", "portal", "--percent", "100"], stages.as_slice()].concat();
     assert_eq!(site.run(&start).code, Some(0));
-    assert_eq!(site.ingest(5)["accepted"], 5);
+    let early = site.run(&["source", "canary", "show", "portal"]);
+    assert_eq!(early.code, Some(2), "nothing can be said yet");
+    assert!(early.stderr.contains("100 raw records at a time"), "{}", early.stderr);
+    assert_eq!(site.ingest(120)["accepted"], 120);
     let (code, shown) = shown(&site, 1);
     assert_eq!(code, Some(1), "it makes something else");
-    assert_eq!((&shown["records"], &shown["same"]), (&json!(5), &json!(0)));
-    assert_eq!(shown["members"], json!([{"member": "src_endpoint", "records": 5}]));
+    assert_eq!((&shown["records"], &shown["same"]), (&json!(120), &json!(0)));
+    assert_eq!(shown["members"], json!([{"member": "src_endpoint", "records": 120}]));
+    let said = site.run(&["search", "--log", "control", "--action", "canary.read"]).json();
+    assert_eq!(
+        said[0]["event"]["unmapped"]["canary"]["source"], "portal",
+        "who looked is in the control log"
+    );
     let kept = site.run(&["search", "--limit", "5"]).json();
     assert!(kept[0]["event"]["src_endpoint"]["ip"].is_string(), "nothing of it was logged");
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cairnlog_client::{ContentType, Ingest};
-use cairnlog_tests::{ADMIN_TOKEN, Server, http, pipelines, stuck, web};
+use cairnlog_tests::{ADMIN_TOKEN, Server, guests, http, pipelines, web};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufStream};
 use tokio::net::TcpStream;
 
@@ -152,7 +152,7 @@ async fn a_plugin_that_never_comes_back_delays_no_other_source() {
     let client = server.client();
     let log = pipelines::log(&client, "web").await;
     pipelines::plain(&client, &log, "portal", "web-access").await;
-    let stuck = client.upload_plugin(stuck::component()).await.expect("it is a plugin").plugin.digest;
+    let stuck = client.upload_plugin(guests::stuck()).await.expect("it is a plugin").plugin.digest;
     let mut pipeline = pipelines::plain_json(&client, "web-access").await;
     pipeline["normalizer"] = serde_json::json!({"plugin": stuck.to_string()});
     let pipeline = serde_json::from_value(pipeline).expect("a pipeline");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use cairnlog_client::{IngestAnswer, IngestRow};
 use cairnlog_ledger::{Opening, Openings};
-use cairnlog_verify::b64;
+use cairnlog_verify::{Hash, b64};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -51,6 +51,7 @@ fn line(row: &IngestRow) -> Option<String> {
         .collect();
     let line = json!({
         "index": row.index,
+        "leaf_hash": row.leaf_hash,
         "openings": {
             "raw_salt": b64::encode(&openings.raw_salt),
             "received_ms": openings.received_ms,
@@ -61,10 +62,13 @@ fn line(row: &IngestRow) -> Option<String> {
     Some(format!("{line}\n"))
 }
 
-/// What was handed back of the raw record whose event number `part` is the entry `index`.
-pub(super) fn openings_of(file: &Path, index: u64, part: usize) -> Result<Openings, Failure> {
+/// What was handed back of the raw record whose first entry this is. A file may hold what several logs handed back, so the entry's hash
+/// decides; what has none is of the entry if the index says so.
+pub(super) fn openings_of(file: &Path, first: u64, leaf_hash: &Hash) -> Result<Openings, Failure> {
     let failed = |error| Failure::file(file, &error);
-    let first = index.checked_sub(part as u64);
+    let is_of = |row: &IngestRow| {
+        row.index == Some(first) && row.leaf_hash.as_ref().is_none_or(|known| known == leaf_hash)
+    };
     let mut lines = BufReader::new(File::open(file).map_err(failed)?).lines();
     let found = lines.find_map(|line| {
         let row: Option<IngestRow> = line.ok().and_then(|line| {
@@ -73,10 +77,10 @@ pub(super) fn openings_of(file: &Path, index: u64, part: usize) -> Result<Openin
             row.as_object_mut()?.entry("status").or_insert_with(|| "logged".into());
             serde_json::from_value(row).ok()
         });
-        row.filter(|row| row.index == first)?.openings
+        row.filter(is_of)?.openings
     });
     let openings = found.ok_or_else(|| {
-        let words = format!("{} has no openings of entry {index}", file.display());
+        let words = format!("{} has no openings of entry {first}", file.display());
         Failure::incomplete(words)
     })?;
     let events = openings.events.into_iter().map(|event| {

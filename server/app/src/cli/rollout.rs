@@ -32,7 +32,7 @@ pub(super) enum Command {
         #[command(flatten)]
         connection: LogConnection,
     },
-    /// Show what it came to so far; exit code 1 if anything is another than in the log.
+    /// Show what it came to so far; exit code 1 if anything is another than in the log, 2 if nothing can be said yet.
     #[command(after_help = "Example:\n  cairnlog source canary show aws")]
     Show {
         /// The source's name.
@@ -71,6 +71,13 @@ pub(super) async fn canary(command: Command) -> Result<Exit, Failure> {
         Command::Show { name, connection } => {
             let canary = connection.log().await?.canary(&name).await?;
             show(&canary, connection.output())?;
+            if canary.records == 0 {
+                let words = format!(
+                    "figures are shown for 100 raw records at a time; {} were compared so far",
+                    canary.waiting
+                );
+                return Err(Failure::incomplete(words));
+            }
             Ok(if canary.same == canary.records { Exit::Good } else { Exit::Refused })
         }
         Command::Promote { name, connection } => {
@@ -115,7 +122,7 @@ fn differences(canary: &Canary) -> Vec<Vec<String>> {
 
 impl Shown for Canary {
     const COLUMNS: &'static [&'static str] =
-        &["source", "percent", "counted since", "batches", "missed", "records", "same"];
+        &["source", "percent", "counted since", "batches", "missed", "records", "waiting", "same"];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -125,6 +132,7 @@ impl Shown for Canary {
             self.batches.to_string(),
             self.batches_missed.to_string(),
             self.records.to_string(),
+            self.waiting.to_string(),
             self.same.to_string(),
         ]
     }
@@ -141,6 +149,7 @@ impl Shown for Canary {
             "batches": self.batches,
             "batches_missed": self.batches_missed,
             "records": self.records,
+            "waiting": self.waiting,
             "same": self.same,
             "fates": fates
                 .map(|one| json!({"kept": one.kept, "canary": one.canary, "records": one.records}))

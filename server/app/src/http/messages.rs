@@ -1,4 +1,4 @@
-//! What the plugins of a source said lately. Role `auditor`: messages may quote records.
+//! What the plugins of a source said lately. Roles `auditor` and `reidentify`: messages may quote records as they came.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(crate) struct MessageView {
 /// What a plugin said, and when.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct TimedMessageView {
-    /// When its records came, RFC 3339.
+    /// When it was said, RFC 3339.
     at: String,
     #[serde(flatten)]
     message: MessageView,
@@ -64,6 +64,8 @@ pub(crate) async fn list(
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<axum::Json<MessagesView>, Problem> {
     let log = app.records_for(&caller, Role::Auditor, &name)?;
+    // A plugin sees what redactors take later.
+    caller.require(Role::Reidentify, Some(&name))?;
     let messages = log.messages(&source)?;
     app.recording.read(&caller, "messages.list", &log, Detail::of_list(messages.len())).await?;
     let timed = |(at_ms, message): (u64, Message)| TimedMessageView {

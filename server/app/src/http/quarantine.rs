@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use cairnlog_ledger::limits::RETRIED_MAX;
-use cairnlog_ledger::{Retried, RetryFate, SetAside, SourceSpec, Trial};
+use cairnlog_ledger::{Retried, RetryFate, SetAside, SourceSpec, Told};
 use serde::{Deserialize, Serialize};
 
 use super::auth::Caller;
@@ -104,7 +104,7 @@ pub(crate) struct RetriedView {
     records: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Of a dry run: the fuel that all stages spent.
+    /// Of a dry run with the source's own pipeline: the fuel that all stages spent.
     #[serde(skip_serializing_if = "Option::is_none")]
     fuel: Option<u64>,
 }
@@ -121,7 +121,7 @@ impl RetriedView {
         Self { index, status, first: None, records: None, reason: None, fuel: None }
     }
 
-    fn tried(index: u64, trial: Option<Trial>) -> Self {
+    fn tried(index: u64, trial: Option<Told>) -> Self {
         let Some(trial) = trial else {
             let reason = "it is not in quarantine, a hold covers it, or its source is not bound".to_owned();
             return Self { reason: Some(reason), ..Self::new(index, "absent") };
@@ -132,7 +132,7 @@ impl RetriedView {
             TrialOutcome::Skipped => "skipped",
             TrialOutcome::Rejected => "rejected",
         };
-        Self { reason: trial.reason, fuel: Some(trial.fuel), ..Self::new(index, status) }
+        Self { reason: trial.reason, fuel: trial.fuel, ..Self::new(index, status) }
     }
 }
 

@@ -15,6 +15,7 @@ use super::problem::{Document, Problem};
 use super::sources::{BoundView, Pipeline, Stage};
 use super::time;
 use crate::access::Role;
+use crate::recording::Detail;
 use crate::state::App;
 
 /// A pipeline to try.
@@ -39,7 +40,8 @@ pub(crate) struct CanaryView {
     retention: Stage,
     /// Since when it is tried, RFC 3339.
     since: String,
-    /// Since when the figures below count: since then, or since the server started.
+    /// Since when the figures below count: since then, or since the server started. All but `waiting` are shown for 100 raw records at a
+    /// time.
     counted_since: String,
     /// Batches over which it was run.
     batches: u64,
@@ -47,6 +49,8 @@ pub(crate) struct CanaryView {
     batches_missed: u64,
     /// Raw records of the batches.
     records: u64,
+    /// Raw records that were compared since the figures were last shown.
+    waiting: u64,
     /// Raw records of which it makes the very same.
     same: u64,
     /// Raw records with another fate than in the log.
@@ -99,6 +103,7 @@ impl CanaryView {
             batches: counts.batches,
             batches_missed: counts.batches_missed,
             records: counts.records,
+            waiting: counts.waiting,
             same: counts.same,
             fates: fates.map(|((kept, canary), records)| FateView { kept, canary, records }).collect(),
             members: members.map(|(member, records)| MemberView { member, records }).collect(),
@@ -138,6 +143,10 @@ pub(crate) async fn get(
 ) -> Result<axum::Json<CanaryView>, Problem> {
     let log = app.records_for(&caller, Role::Integrator, &log)?;
     let (spec, counts) = log.canary(&source)?;
+    // They are about records, if of many.
+    app.recording
+        .read(&caller, "canary.read", &log, Detail::default().text("canary.source", &source))
+        .await?;
     Ok(axum::Json(CanaryView::of(source, &spec, counts)))
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use cairnlog_host::RawRecord;
@@ -13,7 +13,7 @@ use cairnlog_verify::value::Value;
 use zeroize::Zeroizing;
 
 use super::lot::{Done, Duplicate};
-use crate::canary::{self, Made};
+use crate::canary::{self, Made, Picked};
 use crate::class::Retention;
 use crate::error::LedgerError;
 use crate::limits::OPENINGS_BYTES_MAX;
@@ -37,6 +37,8 @@ pub(super) struct Request {
     pub(super) ready: Ready,
     pub(super) windows: Windows,
     pub(super) received_ms: u64,
+    /// When it is run: later, where what was quarantined is tried again.
+    pub(super) now_ms: u64,
     pub(super) source: String,
     pub(super) content_type: String,
     pub(super) attributes: Vec<(String, String)>,
@@ -50,6 +52,8 @@ pub(super) struct Request {
     pub(super) opening_bytes: AtomicUsize,
     /// Kinds of values that were pseudonymized in a chunk, and that the log does not know yet.
     pub(super) entities: Mutex<BTreeSet<String>>,
+    /// The chunk that is tried with another pipeline too, once the request is durable.
+    pub(super) picked: Mutex<Option<Picked>>,
 }
 
 /// A raw record after its normalizer.
@@ -86,6 +90,11 @@ impl Request {
         std::mem::take(&mut *self.entities.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The chunk that is to be tried with another pipeline too.
+    pub(super) fn picked(&self) -> Option<Picked> {
+        self.picked.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     fn note_entities(&self, notes: &[RedactionNote]) {
         let made = notes.iter().filter(|note| note.action == NoteAction::Pseudonymize);
         for note in made.filter(|note| self.ready.entities.lacks(&note.entity)) {
@@ -100,7 +109,7 @@ impl Request {
         let batch: Vec<RawRecord<'_>> =
             chunk.iter().filter(|body| body.len() <= bytes_max).map(|body| self.raw(body)).collect();
         let ran = Stage::Normalize.timed(|| self.ready.pipeline.normalize(&self.ready.host, &batch))?;
-        self.ready.diagnostics.push(&self.source, self.received_ms, ran.messages);
+        self.ready.diagnostics.push(&self.source, self.now_ms, ran.messages);
         let results = ran.results;
         let leaves: usize = results.iter().map(leaves_of).sum();
         if self.leaves.fetch_add(leaves, Ordering::Relaxed) + leaves > SUBMISSION_LEAVES_MAX {
@@ -144,12 +153,12 @@ impl Request {
             openings: self.openings,
         };
         let ran = self.ready.pipeline.finish(&rules, events)?;
-        self.ready.diagnostics.push(&self.source, self.received_ms, ran.messages);
+        self.ready.diagnostics.push(&self.source, self.now_ms, ran.messages);
         let decided = ran.results;
         self.count_openings(&decided)?;
-        // A batch that is picked must be run, and from here on nothing ends this one.
-        if let Some(canary) = self.ready.canary.as_ref().filter(|canary| canary.picks()) {
-            Arc::clone(canary).start(self.beside(&waiting, &decided), Arc::clone(&self.ready.workers));
+        let canary = self.ready.canary.as_ref();
+        if let Some(picked) = canary.and_then(|canary| canary.pick(|| self.beside(&waiting, &decided))) {
+            *self.picked.lock().unwrap_or_else(PoisonError::into_inner) = Some(picked);
         }
         Stage::Seal.timed(|| self.draft_and_seal(waiting, &mut decided.into_iter()))
     }

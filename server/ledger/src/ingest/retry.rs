@@ -17,8 +17,9 @@ use cairnlog_verify::raw::DecodedInput;
 
 use super::chunk::Request;
 use super::lot::{Done, Duplicate, with_entities, with_seen};
-use super::trial::{Trial, Tried};
+use super::trial::{Trial, TrialFate, Tried};
 use crate::access::{Access, Activity, Who};
+use crate::answer::Status;
 use crate::control::Saying;
 use crate::error::LedgerError;
 use crate::inflight::Fingerprint;
@@ -32,7 +33,6 @@ use crate::retain::request::check_reason;
 use crate::said;
 use crate::seen::{Logged, Sighting};
 use crate::source::SourceSpec;
-use crate::task::off_thread;
 use crate::worker::Sealed;
 use crate::wrap::Quarantined;
 
@@ -82,6 +82,20 @@ pub enum RetryFate {
     Held(String),
     /// It is no longer there, was never quarantined, or its source is not bound; why.
     Absent(String),
+}
+
+/// What is told of a trial to someone who may not read the record: nothing that plugins make of it or say.
+///
+/// A pipeline that is in no log could spell the record out, in its reasons' words or in the fuel that it burns: of one there is the fate
+/// and a stable word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Its fate.
+    pub fate: TrialFate,
+    /// Why it would not be logged.
+    pub reason: Option<String>,
+    /// Fuel that all stages spent on it, of the source's own pipeline.
+    pub fuel: Option<u64>,
 }
 
 /// A raw record that was read back.
@@ -154,8 +168,7 @@ impl Log {
         Ok(all)
     }
 
-    /// What a retry would come to, with the pipeline that the source has or, with `spec`, that one. Events are left out: who
-    /// may bind plugins may not read records.
+    /// What a retry would come to, with the pipeline that the source has or, with `spec`, that one.
     ///
     /// # Errors
     /// As [`retry`](Self::retry); those of [`put_source`](Log::put_source) for a `spec` that can't be bound.
@@ -164,7 +177,7 @@ impl Log {
         indices: &[u64],
         spec: Option<&SourceSpec>,
         by: impl Into<Who>,
-    ) -> Result<Vec<(u64, Option<Trial>)>, LedgerError> {
+    ) -> Result<Vec<(u64, Option<Told>)>, LedgerError> {
         self.check_retry(indices)?;
         self.say_retry(&by.into(), "quarantine.try", indices.len(), spec).await?;
         // One a source.
@@ -191,13 +204,11 @@ impl Log {
             };
             pipelines.insert(source.clone(), Arc::clone(&pipeline));
             let ready = Ready { pipeline, canary: None, ..ready };
+            let turn = source.clone();
             let tried = Tried { ready, received_ms, source, content_type, attributes };
-            let trial = off_thread(move || tried.run(&Bytes::from(body))).await??;
-            // The words of a pipeline that is in no log could be the raw record itself.
-            let reason =
-                trial.reason.map(|reason| if spec.is_some() { Refusal::slug_of(&reason) } else { reason });
-            // Nor is anything shown that plugins make of it or say.
-            all.push((*index, Some(Trial { events: Vec::new(), messages: Vec::new(), reason, ..trial })));
+            let job = move || tried.run(&Bytes::from(body)).map(|trial| vec![trial]);
+            let trial = self.on_workers(&turn, std::iter::once(job)).await?.pop();
+            all.push((*index, trial.map(|trial| Told::of(trial, spec.is_some()))));
         }
         Ok(all)
     }
@@ -249,6 +260,7 @@ impl Log {
         };
         let key = layout::quarantine_key(self.id(), index);
         self.say(saying, key.len(), move |_, batch| batch.delete(Family::Quarantine, key)).await?;
+        self.diagnostics().clear();
         Ok(())
     }
 
@@ -276,6 +288,7 @@ impl Log {
             ready,
             windows,
             received_ms,
+            now_ms,
             source,
             content_type,
             attributes,
@@ -284,6 +297,7 @@ impl Log {
             leaves: AtomicUsize::new(0),
             opening_bytes: AtomicUsize::new(0),
             entities: Mutex::default(),
+            picked: Mutex::default(),
         });
         let mut read = match self.normalize(&request, vec![Bytes::from(body)]).await {
             Ok(read) => read,
@@ -381,6 +395,21 @@ impl Log {
             Ok(Kept { opened, salt, input })
         };
         self.opened_by(index, open).await
+    }
+}
+
+impl Told {
+    fn of(trial: Trial, is_unbound: bool) -> Self {
+        let Trial { fate, reason, fuel, .. } = trial;
+        if !is_unbound {
+            return Self { fate, reason, fuel: Some(fuel) };
+        }
+        let reason = match fate {
+            // All words are the plugin's own.
+            TrialFate::Would(Status::Skipped) => None,
+            _ => reason.as_deref().map(Refusal::slug_of),
+        };
+        Self { fate, reason, fuel: None }
     }
 }
 

@@ -6,7 +6,7 @@ use cairnlog_verify::entry::Digest;
 use super::Ledger;
 use crate::access::{Access, Activity, Who};
 use crate::error::LedgerError;
-use crate::registry::{PluginInfo, Upload};
+use crate::registry::{PluginInfo, Taken, Upload};
 use crate::sample::{Sampled, check_samples, sampled};
 use crate::task::off_thread;
 
@@ -22,8 +22,12 @@ impl Ledger {
         by: impl Into<Who>,
     ) -> Result<(PluginInfo, bool), LedgerError> {
         let (by, now_ms) = (by.into(), self.shared.clock.now_ms());
-        let say = async |info: &PluginInfo, row: Vec<u8>| {
-            let access = Access::new(&by, Activity::Create, "plugins.upload", now_ms);
+        let say = async |taken: Taken, info: &PluginInfo, row: Vec<u8>| {
+            let (activity, operation) = match taken {
+                Taken::New => (Activity::Create, "plugins.upload"),
+                Taken::Signed => (Activity::Update, "plugins.sign"),
+            };
+            let access = Access::new(&by, activity, operation, now_ms);
             let (key, bytes) = (layout::plugin_key(&info.digest.0), row.len() + 64);
             let rows = move |batch: &mut Batch| batch.put(Family::Plugins, key, row);
             self.shared.say_change(about(access, info), bytes, rows).await

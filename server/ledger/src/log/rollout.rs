@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cairnlog_store::{Batch, Family, layout};
+use cairnlog_verify::entry::Digest;
 
 use super::sources::source_row;
 use super::waiting::Put;
@@ -36,7 +37,8 @@ impl Log {
         let (manifest, pipeline) = self.try_kept(source, spec).await?;
         let info = self.bound_source(source)?;
         let now_ms = self.now_ms();
-        let mut access = self.rollout_access("canary.put", source, &by);
+        let digest = Digest::of(&manifest.to_jcs()?).to_string();
+        let mut access = self.rollout_access("canary.put", source, &by).of("pipeline", &digest);
         for plugin in manifest.plugins() {
             access = access.of("plugin", &plugin.to_string());
         }
@@ -55,8 +57,7 @@ impl Log {
         if info.canary.is_none() {
             return Err(no_canary(source));
         }
-        let access = self.rollout_access("canary.stop", source, &by.into());
-        self.set_canary(SourceInfo { canary: None, ..info }, None, access).await
+        self.end_canary(info, &by.into()).await
     }
 
     /// What is tried beside the source's own pipeline, and what it came to so far.
@@ -69,7 +70,10 @@ impl Log {
             bound.map(|bound| (bound.info, bound.canary)).ok_or_else(|| no_source(source))?;
         match (&info.canary, canary) {
             (Some(spec), Some(canary)) => Ok((spec.as_ref().clone(), canary.counts())),
-            _ => Err(no_canary(source)),
+            (Some(_), None) => Err(LedgerError::Conflict(format!(
+                "the canary of {source:?} could not be configured when the server started; set it anew or stop it"
+            ))),
+            (None, _) => Err(no_canary(source)),
         }
     }
 
@@ -85,12 +89,22 @@ impl Log {
     ) -> Result<Put<Binding>, LedgerError> {
         let by = by.into();
         let canary = self.bound_source(source)?.canary.ok_or_else(|| no_canary(source))?;
-        let put = self.change_source(source, canary.manifest.into(), by.clone(), two_persons).await?;
-        // One that is the source's own pipeline already goes on unless it is told not to.
-        if matches!(put, Put::Done(_)) && self.bound_source(source)?.canary.is_some() {
-            self.stop_canary(source, by).await?;
+        let spec = canary.manifest.clone().into();
+        let put = self.change_source(source, spec, by.clone(), two_persons).await?;
+        if matches!(put, Put::Done(_)) {
+            // One that is the source's own pipeline already goes on unless it is told not to; another that was set meanwhile does.
+            let _changing = self.changing.lock().await;
+            let info = self.bound_source(source)?;
+            if info.canary.as_ref() == Some(&canary) {
+                self.end_canary(info, &by).await?;
+            }
         }
         Ok(put)
+    }
+
+    async fn end_canary(&self, info: SourceInfo, by: &Who) -> Result<(), LedgerError> {
+        let access = self.rollout_access("canary.stop", &info.source, by);
+        self.set_canary(SourceInfo { canary: None, ..info }, None, access).await
     }
 
     /// Binds the source to the pipeline that it had before its present one, from its next batch on. Once more, and it has the

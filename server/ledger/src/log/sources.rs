@@ -246,7 +246,7 @@ impl Log {
                 .map_err(|_| LedgerError::Internal("a stored source can't be read".to_owned()))?;
             let pipeline = self.configure(&info).await?;
             let canary = match &info.canary {
-                Some(spec) => Some(self.load_canary(spec).await?),
+                Some(spec) => self.load_canary(&info.source, spec).await,
                 None => None,
             };
             self.bind(info.clone(), pipeline);
@@ -255,10 +255,21 @@ impl Log {
         Ok(())
     }
 
-    async fn load_canary(&self, spec: &CanarySpec) -> Result<Arc<Canary>, LedgerError> {
-        let digest = Digest::of(&spec.manifest.to_jcs()?);
-        let pipeline = self.configured(spec.manifest.clone(), digest).await?;
-        Ok(Arc::new(Canary::new(spec.percent, &pipeline, self.now_ms())))
+    /// A trial is nothing to stay down for.
+    async fn load_canary(&self, source: &str, spec: &CanarySpec) -> Option<Arc<Canary>> {
+        let configured = async {
+            let digest = Digest::of(&spec.manifest.to_jcs()?);
+            self.configured(spec.manifest.clone(), digest).await
+        };
+        let Ok(pipeline) = configured.await else {
+            tracing::warn!(
+                log = self.name(),
+                source,
+                "a canary could not be configured and is not run; set it anew or stop it"
+            );
+            return None;
+        };
+        Some(Arc::new(Canary::new(spec.percent, &pipeline, self.now_ms())))
     }
 }
 

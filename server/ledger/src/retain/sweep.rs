@@ -70,6 +70,7 @@ impl Log {
         let _sweeping = self.keeping().sweeping.try_lock().map_err(|_| {
             LedgerError::Conflict("a sweep of this log is under way; wait for its end".to_owned())
         })?;
+        self.diagnostics().prune(self.now_ms());
         self.walk_due(self.now_ms(), within, by, false).await
     }
 

@@ -57,7 +57,14 @@ async fn what_is_understood_is_logged_as_it_came_and_a_release_says_where() {
     let fates: Vec<_> = tried.iter().map(|(_, trial)| trial.as_ref().map(|trial| trial.fate)).collect();
     let fate = |status| Some(TrialFate::Would(status));
     assert_eq!(fates, [fate(Status::Logged), fate(Status::Quarantined), None]);
+    assert!(tried[0].1.as_ref().unwrap().fuel.is_some());
     assert_eq!(set_aside(&world).await, [first, first + 1], "nothing has changed");
+    // Of a pipeline that is in no log there is a word, and nothing that it could spell the record out with.
+    let tried = world.log().retry_dry(&[first, first + 1], Some(&classless()), "op").await.unwrap();
+    let told: Vec<_> =
+        tried.into_iter().map(|(_, told)| told.unwrap()).map(|told| (told.reason, told.fuel)).collect();
+    let word = |word: &str| (Some(word.to_owned()), None);
+    assert_eq!(told, [word("no-retention-class"), word("rejected")]);
 
     let size = world.size();
     let retried = world.log().retry(&[first, first + 1, 0, 999], "op").await.unwrap();

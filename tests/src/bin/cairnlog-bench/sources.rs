@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use cairnlog_client::{ContentType, Ingest, Log, Pipeline, Stage};
 use cairnlog_host::componentize::{Metadata, describe};
-use cairnlog_tests::{paths, pipelines, stuck, web};
+use cairnlog_tests::{guests, paths, pipelines, web};
 use futures_util::future::try_join_all;
 use serde_json::json;
 
@@ -176,7 +176,7 @@ async fn neighbours(data: &std::path::Path, scale: &Scale) -> Result<String> {
     let (log, ..) = furnish(&server, 2).await?;
     let client = server.client()?;
     let retention = pipelines::plugin(&client, "retention-schedule").await;
-    let stuck = client.upload_plugin(stuck::component()).await?.plugin.digest.to_string();
+    let stuck = client.upload_plugin(guests::stuck()).await?.plugin.digest.to_string();
     log.put_source("stuck", &plain(&stuck, &retention)).await?;
     let address = server.address()?;
     let quiet = lines_to(address, "source-0", 1);

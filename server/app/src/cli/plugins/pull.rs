@@ -28,6 +28,9 @@ const WASM: [&str; 2] = ["application/wasm", "application/vnd.wasm.content.layer
 /// How long a registry may say nothing.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// How long it may take for the manifest, tokens included. The library reads those whole, whatever their size, so time is their bound.
+const MANIFEST_MAX: Duration = Duration::from_mins(1);
+
 /// What is pulled, and how.
 #[derive(clap::Args)]
 pub(in crate::cli) struct Args {
@@ -56,8 +59,11 @@ pub(super) async fn pull(args: Args) -> Result<(PathBuf, Digest), Failure> {
     let out = args.out.clone().unwrap_or_else(|| place(&reference));
     let client = client(&args)?;
     let failed = |error: &dyn std::fmt::Display| Failure::cannot_tell(format!("{reference}: {error}"));
-    let (manifest, _) =
-        client.pull_image_manifest(&reference, &auth(&args)?).await.map_err(|error| failed(&error))?;
+    let auth = auth(&args)?;
+    let asking = tokio::time::timeout(MANIFEST_MAX, client.pull_image_manifest(&reference, &auth));
+    let asked =
+        asking.await.map_err(|_| failed(&"the registry did not send the manifest within a minute"))?;
+    let (manifest, _) = asked.map_err(|error| failed(&error))?;
     let layer = component(&manifest).map_err(|words| failed(&words))?;
     let wasm = read(&client, &reference, layer).await?;
     let digest = digest_of(&wasm);
@@ -66,13 +72,19 @@ pub(super) async fn pull(args: Args) -> Result<(PathBuf, Digest), Failure> {
         return Err(Failure::refused(format!("{reference}: {words}")));
     }
     let signature = manifest.annotations.as_ref().and_then(|annotations| annotations.get(SIGNATURE));
-    check(&digest, signature.map(String::as_str), &keys)?;
+    let signature = signature.map(|signature| whole_note(signature));
+    check(&digest, signature.as_deref(), &keys)?;
     std::fs::write(&out, &wasm).map_err(|error| Failure::file(&out, &error))?;
     match signature {
-        Some(signature) => sign::write(&out, signature)?,
+        Some(signature) => sign::write(&out, &signature)?,
         None => forget_signature(&out)?,
     }
     Ok((out, digest))
+}
+
+/// The note with the end of its last line, which shells take from what they substitute.
+fn whole_note(signature: &str) -> String {
+    format!("{}\n", signature.strip_suffix('\n').unwrap_or(signature))
 }
 
 /// A signature that lies there is that of what was there before.

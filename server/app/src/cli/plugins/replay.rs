@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cairnlog_client::{Client, Log};
-use cairnlog_host::{Host, HostLimits, Plugin, RawRecord};
+use cairnlog_client::{Client, EntryAnswer, Log};
+use cairnlog_host::{Host, HostLimits, Plugin, RawRecord, UnusedWasi};
 use cairnlog_ledger::manifest::Manifest;
 use cairnlog_ledger::{Compared, Replay, Verdict};
 use cairnlog_verify::disclosure::Disclosure;
@@ -61,7 +61,13 @@ pub(super) async fn replay(
     let received_ms = integer(&committed, "$received")
         .ok_or_else(|| Failure::cannot_tell("the entry does not say when it was received"))?;
     let part = part as usize;
-    let openings = openings.map(|file| openings_of(&file, index, part)).transpose()?;
+    let openings = match openings {
+        Some(file) => {
+            let first = first_of(log, index, part).await?;
+            Some(openings_of(&file, first.index, &first.leaf_hash)?)
+        }
+        None => None,
+    };
     let manifest = manifest(log, pipeline, index).await?;
     let components = components(client, &manifest, plugins.as_deref()).await?;
     // A line of a file comes without its end, as it came to the server.
@@ -142,6 +148,13 @@ async fn disclosed(log: &Log, index: u64) -> Result<Disclosure, Failure> {
     Ok(disclosure)
 }
 
+/// The first entry that the raw record of a record gave.
+async fn first_of(log: &Log, index: u64, part: usize) -> Result<EntryAnswer, Failure> {
+    let first = index.checked_sub(part as u64);
+    let first = first.ok_or_else(|| Failure::refused(format!("entry {index} can't be part {part}")))?;
+    Ok(log.entry(first).await?)
+}
+
 /// The manifest of the record's pipeline: its entry is one before the record's, and what it says hashes to its name.
 async fn manifest(log: &Log, pipeline: Digest, before: u64) -> Result<Manifest, Failure> {
     let at = entry_of(log, pipeline, before).await?;
@@ -197,7 +210,9 @@ async fn components(
 fn load(host: &Host, components: Vec<Vec<u8>>) -> Result<BTreeMap<Digest, Arc<Plugin>>, Failure> {
     let mut plugins = BTreeMap::new();
     for wasm in components {
-        let loaded = host.load(&wasm).map_err(|interrupted| Failure::cannot_tell(interrupted.to_string()))?;
+        // As the log took it; it is known by its digest.
+        let loaded = host.load_with(&wasm, UnusedWasi::Stub);
+        let loaded = loaded.map_err(|interrupted| Failure::cannot_tell(interrupted.to_string()))?;
         let plugin = loaded.map_err(|invalid| Failure::refused(invalid.to_string()))?;
         plugins.insert(Digest(plugin.digest), plugin);
     }

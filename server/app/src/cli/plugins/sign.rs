@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use cairnlog_ledger::limits::SIGNATURE_BYTES_MAX;
 use cairnlog_ledger::sign_plugin;
 use cairnlog_verify::entry::Digest;
 use cairnlog_verify::note::{KeyKind, SigningKey};
@@ -10,7 +11,7 @@ use super::inspect::digest_of;
 use crate::cli::exit::Failure;
 use crate::cli::note_keys;
 use crate::cli::sources::read_bounded;
-use crate::limits::{PLUGIN_BYTES_MAX, SIGNATURE_BYTES_MAX};
+use crate::limits::PLUGIN_BYTES_MAX;
 
 /// Makes a key that signs plugins, and prints its public half.
 pub(super) fn keygen(name: &str, out: &Path) -> Result<(), Failure> {
@@ -59,7 +60,7 @@ pub(super) fn beside(component: &Path, digest: &Digest) -> Result<Option<String>
     if !place.is_file() {
         return Ok(None);
     }
-    let signature = String::from_utf8(read_bounded(&place, SIGNATURE_BYTES_MAX)?).unwrap_or_default();
+    let signature = String::from_utf8(read_bounded(&place, SIGNATURE_BYTES_MAX as u64)?).unwrap_or_default();
     if !signature.contains(&digest.to_string()) {
         return Err(Failure::usage(format!(
             "{} is about another component than {}: sign it anew, or delete the signature",
