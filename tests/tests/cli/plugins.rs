@@ -73,6 +73,8 @@ fn a_new_plugin_builds_passes_its_test_and_takes_its_place_in_a_pipeline() {
     assert!(orphan.stderr.contains("gone.json is of no sample"), "{}", orphan.stderr);
     std::fs::remove_file(project.join("golden/gone.json")).unwrap();
 
+    let class = ["class", "set", "default", "--trigger", "received", "--minimum-days", "0", "--basis", "b"];
+    site.run(&class).json();
     // It takes the place of the source's normalizer, and what was in quarantine is understood.
     let records = site.file("records.ndjson", before.lines().next().unwrap());
     site.run(&["ingest", &records, "--source", "portal"]);
@@ -105,7 +107,8 @@ fn a_new_plugin_builds_passes_its_test_and_takes_its_place_in_a_pipeline() {
     assert!(!site.server.stderr().contains("a badge"), "the operator's log has it not");
     // Nobody can tell which record a message quotes, so none outlives an erasure.
     let index = found[0]["index"].to_string();
-    assert_eq!(site.run(&["erase", &index, "--reason", "a test"]).code, Some(0));
+    let erased = site.run(&["erase", &index, "--reason", "a test"]);
+    assert_eq!(erased.code, Some(0), "{}", erased.stderr);
     assert_eq!(messages(), json!([]));
 
     // What was built before is not taken for what the project is now.
