@@ -78,7 +78,7 @@ pub use retention::{ClassDue, ClassSettings, RetentionClass, Sweep, Swept, Trigg
 pub use secret::Secret;
 pub use sources::{
     Bound, Canary, CanaryFate, CanaryMember, CanaryRefused, Fallback, NormalizerErrorPolicy, OnError,
-    Pipeline, Source, Stage,
+    Pipeline, Previous, Source, Stage,
 };
 pub use stream::RecordStream;
 pub use tiles::TileLog;

@@ -183,6 +183,21 @@ pub struct Source {
     /// The stages, where the server shows them.
     #[serde(default)]
     pub retention: Option<Stage>,
+    /// What it was bound to before.
+    #[serde(default)]
+    pub previous: Option<Previous>,
+    /// Of a hundred batches, over how many another pipeline is tried beside it.
+    #[serde(default)]
+    pub canary_percent: Option<u8>,
+}
+
+/// What a source was bound to before.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Previous {
+    /// The digest of that pipeline's manifest.
+    pub pipeline: Digest,
+    /// The index of that manifest's entry.
+    pub pipeline_index: u64,
 }
 
 impl Log {

@@ -236,22 +236,16 @@ impl Picked {
         let Self { turn, batch } = self;
         let canary = Arc::clone(&turn.0);
         tokio::spawn(async move {
-            let source = format!("{}#canary", batch.source);
+            let (log, source) = (batch.log, format!("{}#canary", batch.source));
             let workers = Arc::clone(&batch.ready.workers);
-            let made = match workers.acquire(batch.log, &source).await {
-                Ok(permit) => {
-                    let canary = Arc::clone(&canary);
-                    let running = tokio::task::spawn_blocking(move || {
-                        let made = canary.make(&batch);
-                        drop(permit);
-                        made.map(|made| (batch, made))
-                    });
-                    running.await.unwrap_or(Err(LedgerError::Interrupted))
-                }
+            let runner = Arc::clone(&canary);
+            let run = move || runner.make(&batch).map(|made| (batch, made));
+            let ran = match workers.start(log, &source, run).await {
+                Ok(running) => running.await.unwrap_or(Err(LedgerError::Interrupted)),
                 Err(error) => Err(error),
             };
             drop(turn);
-            match made {
+            match ran {
                 Ok((batch, made)) => canary.lock().count(&batch, &made),
                 // Why, would be words about records; that it was not run is what counts.
                 Err(_) => canary.lock().miss(),

@@ -422,6 +422,16 @@ impl Log {
         })
     }
 
+    /// Runs a job of a source on a blocking thread in its turn.
+    pub(crate) async fn on_worker<T: Send + 'static>(
+        &self,
+        source: &str,
+        job: impl FnOnce() -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let running = self.shared.workers.start(self.id, source, job).await?;
+        running.await.map_err(|gone| lost(&gone))?
+    }
+
     /// Runs jobs of a source on blocking threads, as many at once as it has permits; their results in order, as one list.
     pub(crate) async fn on_workers<T, F>(
         &self,
@@ -434,12 +444,7 @@ impl Log {
     {
         let mut running = Vec::new();
         for job in jobs {
-            let permit = self.shared.workers.acquire(self.id, source).await?;
-            running.push(tokio::task::spawn_blocking(move || {
-                let result = job();
-                drop(permit);
-                result
-            }));
+            running.push(self.shared.workers.start(self.id, source, job).await?);
         }
         let mut results = Vec::new();
         for task in running {

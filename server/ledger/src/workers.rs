@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::error::LedgerError;
 
@@ -35,7 +36,7 @@ struct Turns {
 }
 
 /// Gives itself back when dropped.
-pub(crate) struct Permit {
+struct Permit {
     /// None once it is given back.
     workers: Option<Arc<Workers>>,
     source: Source,
@@ -48,8 +49,23 @@ impl Workers {
         Arc::new(Self { state: Mutex::new(state), share: share.clamp(1, permits.max(1)) })
     }
 
+    /// Starts a job on a blocking thread when it is the source's turn, which ends with the job.
+    pub(crate) async fn start<T: Send + 'static>(
+        self: &Arc<Self>,
+        log: u32,
+        source: &str,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<JoinHandle<T>, LedgerError> {
+        let permit = self.acquire(log, source).await?;
+        Ok(tokio::task::spawn_blocking(move || {
+            let result = job();
+            drop(permit);
+            result
+        }))
+    }
+
     /// Waits for the source's turn. Whoever stops waiting loses it to the next.
-    pub(crate) async fn acquire(self: &Arc<Self>, log: u32, source: &str) -> Result<Permit, LedgerError> {
+    async fn acquire(self: &Arc<Self>, log: u32, source: &str) -> Result<Permit, LedgerError> {
         let (asker, turn) = oneshot::channel();
         let source: Source = (log, source.into());
         {

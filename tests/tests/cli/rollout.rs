@@ -55,12 +55,19 @@ fn a_canary_is_compared_promoted_and_rolled_back() {
     let back = site.run(&["source", "rollback", "portal"]).json();
     assert_ne!(back["pipeline"], promoted["pipeline"]);
     assert_eq!(site.run(&["source", "rollback", "portal"]).json()["pipeline"], promoted["pipeline"]);
+    let shown = site.run(&["source", "show", "portal"]).json();
+    assert_eq!(
+        (&shown["pipeline"], &shown["previous"]["pipeline"]),
+        (&promoted["pipeline"], &back["pipeline"])
+    );
+    assert_eq!(shown["redactors"][0]["config"]["rules"][0]["action"], "drop");
 
     // A push can start one too.
     let canary = ["plugin", "push", "target/plugins/web-access.wasm", "--source", "portal", "--canary", "50"];
     let pushed = site.run(&canary);
     assert_eq!(pushed.code, Some(0), "{}", pushed.stderr);
     assert!(pushed.stderr.contains("canary show portal"), "{}", pushed.stderr);
+    assert_eq!(site.run(&["source", "show", "portal"]).json()["canary_percent"], 50);
     assert_eq!(site.run(&["source", "canary", "stop", "portal"]).code, Some(0));
 }
 

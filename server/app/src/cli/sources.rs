@@ -1,4 +1,6 @@
-//! `source set`, `source list`, `source dry-run` (role integrator); the rest of `source` is in [`rollout`].
+//! `source set`, `source show`, `source list`, `source dry-run` (role integrator); the rest of `source` is in [`rollout`].
+
+mod listed;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -6,7 +8,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use cairnlog_client::{
-    Bound, Client, NormalizerErrorPolicy, OnError, Pipeline, Plugin, PluginMessage, Source, Stage, Trial,
+    Bound, Client, NormalizerErrorPolicy, OnError, Pipeline, Plugin, PluginMessage, Stage, Trial,
 };
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
@@ -20,6 +22,7 @@ use super::output::{Output, Shown, rows};
 use super::records::{redaction_json, retention_json};
 use super::rollout;
 use crate::limits::INGEST_BYTES_MAX;
+use listed::Listed;
 
 const EXAMPLES: &str = "\
 A plugin is given as NAME, NAME@VERSION or sha256:HEX; NAME alone will do where one version of it is there.
@@ -49,7 +52,7 @@ pub(super) enum Command {
         #[command(flatten)]
         connection: LogConnection,
     },
-    /// Show what the plugins of a source said lately (role auditor: it may quote records).
+    /// Show what the plugins of a source said lately (roles auditor and reidentify: it may quote records as they came).
     #[command(after_help = "Example:\n  cairnlog source messages aws")]
     Messages {
         /// The source's name.
@@ -70,6 +73,14 @@ pub(super) enum Command {
         /// How the file is cut into raw records; by its name if left out.
         #[arg(long, value_enum, value_name = "TYPE")]
         content_type: Option<ContentTypeName>,
+        #[command(flatten)]
+        connection: LogConnection,
+    },
+    /// Show a source: its stages and their configs, what it was bound to before, and whether another pipeline is tried beside it.
+    #[command(after_help = "Example:\n  cairnlog source show aws")]
+    Show {
+        /// The source's name.
+        name: String,
         #[command(flatten)]
         connection: LogConnection,
     },
@@ -173,13 +184,14 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
                 rows(&mut std::io::stdout(), PluginMessage::COLUMNS, messages)?;
             }
         }
+        Command::Show { name, connection } => {
+            let source = connection.log().await?.source(&name).await?;
+            let names = names(&connection.connection.client()?).await?;
+            Listed { source, names }.print(connection.output())?;
+        }
         Command::List { connection } => {
             let log = connection.log().await?;
-            let client = connection.connection.client()?;
-            let plugins = all(async |page| client.plugins(page).await).await?;
-            let title =
-                |plugin: Plugin| (plugin.digest.to_string(), format!("{}@{}", plugin.name, plugin.version));
-            let names: BTreeMap<_, _> = plugins.into_iter().map(title).collect();
+            let names = names(&connection.connection.client()?).await?;
             let sources = all(async |page| log.sources(page).await).await?;
             let sources: Vec<_> =
                 sources.into_iter().map(|source| Listed { source, names: names.clone() }).collect();
@@ -187,6 +199,13 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Good)
+}
+
+/// The plugins' names and versions by their digests.
+async fn names(client: &Client) -> Result<BTreeMap<String, String>, Failure> {
+    let plugins = all(async |page| client.plugins(page).await).await?;
+    let title = |plugin: Plugin| (plugin.digest.to_string(), format!("{}@{}", plugin.name, plugin.version));
+    Ok(plugins.into_iter().map(title).collect())
 }
 
 async fn stage<P>(client: &Client, arg: StageArg, on_error: P) -> Result<Stage<P>, Failure> {
@@ -311,49 +330,6 @@ impl Shown for PluginMessage {
 
     fn json(&self) -> Value {
         json!({"at": self.at, "plugin": self.plugin, "level": self.level, "message": self.message})
-    }
-}
-
-/// A source, its plugins by name and version where these are known.
-struct Listed {
-    source: Source,
-    names: BTreeMap<String, String>,
-}
-
-impl Listed {
-    fn name(&self, plugin: &str) -> String {
-        self.names.get(plugin).map_or(plugin, String::as_str).to_owned()
-    }
-}
-
-impl Shown for Listed {
-    const COLUMNS: &'static [&'static str] =
-        &["source", "normalizer", "redactors", "retention", "pipeline entry"];
-
-    fn cells(&self) -> Vec<String> {
-        let source = &self.source;
-        let redactors: Vec<_> = source.redactors.iter().map(|stage| self.name(&stage.plugin)).collect();
-        let normalizer = source.normalizer.as_ref().map(|stage| self.name(&stage.plugin));
-        let retention = source.retention.as_ref().map(|stage| self.name(&stage.plugin));
-        vec![
-            source.source.clone(),
-            normalizer.unwrap_or_default(),
-            redactors.join(" "),
-            retention.unwrap_or_default(),
-            source.pipeline_index.to_string(),
-        ]
-    }
-
-    fn json(&self) -> Value {
-        let source = &self.source;
-        json!({
-            "source": source.source,
-            "pipeline": source.pipeline.to_string(),
-            "pipeline_index": source.pipeline_index,
-            "normalizer": source.normalizer,
-            "redactors": source.redactors,
-            "retention": source.retention,
-        })
     }
 }
 

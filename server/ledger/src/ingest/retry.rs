@@ -206,9 +206,8 @@ impl Log {
             let ready = Ready { pipeline, canary: None, ..ready };
             let turn = source.clone();
             let tried = Tried { ready, received_ms, source, content_type, attributes };
-            let job = move || tried.run(&Bytes::from(body)).map(|trial| vec![trial]);
-            let trial = self.on_workers(&turn, std::iter::once(job)).await?.pop();
-            all.push((*index, trial.map(|trial| Told::of(trial, spec.is_some()))));
+            let trial = self.on_worker(&turn, move || tried.run(&Bytes::from(body))).await?;
+            all.push((*index, Some(Told::of(trial, spec.is_some()))));
         }
         Ok(all)
     }

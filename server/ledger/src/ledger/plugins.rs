@@ -8,7 +8,7 @@ use crate::access::{Access, Activity, Who};
 use crate::error::LedgerError;
 use crate::registry::{PluginInfo, Taken, Upload};
 use crate::sample::{Sampled, check_samples, sampled};
-use crate::task::off_thread;
+use crate::task::lost;
 
 impl Ledger {
     /// Takes a plugin; false where the same bytes were there already.
@@ -55,7 +55,10 @@ impl Ledger {
         check_samples(&samples)?;
         let plugin = self.shared.registry.resolve(&digest.to_string())?.plugin;
         let host = self.shared.host.clone();
-        off_thread(move || sampled(&host, &plugin, config.as_ref(), &samples)).await?
+        let run = move || sampled(&host, &plugin, config.as_ref(), &samples);
+        // No log has this number, and no source this name.
+        let running = self.shared.workers.start(0, "#samples", run).await?;
+        running.await.map_err(|gone| lost(&gone))?
     }
 
     /// All plugins, by digest.

@@ -19,7 +19,6 @@ use crate::prepared::Prepared;
 use crate::registry::Loaded;
 use crate::said::PluginSaid;
 use crate::source::{SourceInfo, SourceSpec};
-use crate::task::off_thread;
 
 impl Log {
     pub(super) fn read_sources(&self) -> RwLockReadGuard<'_, BTreeMap<String, Bound>> {
@@ -126,7 +125,7 @@ impl Log {
         self.check_source(source)?;
         let manifest = spec.resolve(&self.shared.registry, Manifest::nonce(self.shared.random.as_ref()))?;
         let digest = Digest::of(&manifest.to_jcs()?);
-        let pipeline = self.configured(manifest.clone(), digest).await?;
+        let pipeline = self.configured(source, manifest.clone(), digest).await?;
         Ok((manifest, pipeline))
     }
 
@@ -149,12 +148,19 @@ impl Log {
 
     /// Configures every stage for real, off the async threads.
     async fn configure(&self, info: &SourceInfo) -> Result<Pipeline, LedgerError> {
-        self.configured(info.manifest.clone(), info.pipeline).await
+        self.configured(&info.source, info.manifest.clone(), info.pipeline).await
     }
 
-    async fn configured(&self, manifest: Manifest, digest: Digest) -> Result<Pipeline, LedgerError> {
+    async fn configured(
+        &self,
+        source: &str,
+        manifest: Manifest,
+        digest: Digest,
+    ) -> Result<Pipeline, LedgerError> {
         let shared = Arc::clone(&self.shared);
-        off_thread(move || manifest.configure(&shared.host, &shared.registry, digest)).await?
+        // Not in the source's own turn: a plugin that is to be replaced may hold it.
+        let turn = format!("{source}#bind");
+        self.on_worker(&turn, move || manifest.configure(&shared.host, &shared.registry, digest)).await
     }
 
     /// What is tried beside the same pipeline goes on.
@@ -259,7 +265,7 @@ impl Log {
     async fn load_canary(&self, source: &str, spec: &CanarySpec) -> Option<Arc<Canary>> {
         let configured = async {
             let digest = Digest::of(&spec.manifest.to_jcs()?);
-            self.configured(spec.manifest.clone(), digest).await
+            self.configured(source, spec.manifest.clone(), digest).await
         };
         let Ok(pipeline) = configured.await else {
             tracing::warn!(

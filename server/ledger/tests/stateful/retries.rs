@@ -63,8 +63,8 @@ async fn what_is_understood_is_logged_as_it_came_and_a_release_says_where() {
     let tried = world.log().retry_dry(&[first, first + 1], Some(&classless()), "op").await.unwrap();
     let told: Vec<_> =
         tried.into_iter().map(|(_, told)| told.unwrap()).map(|told| (told.reason, told.fuel)).collect();
-    let word = |word: &str| (Some(word.to_owned()), None);
-    assert_eq!(told, [word("no-retention-class"), word("rejected")]);
+    let only = |slug: &str| (Some(slug.to_owned()), None);
+    assert_eq!(told, [only("no-retention-class"), only("rejected")]);
 
     let size = world.size();
     let retried = world.log().retry(&[first, first + 1, 0, 999], "op").await.unwrap();
