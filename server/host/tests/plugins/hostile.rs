@@ -206,6 +206,13 @@ fn a_plugin_that_gives_two_answers_to_one_record_is_run_no_more() {
     assert_eq!(kinds(&other, &["k"]), [two_answers], "wherever it is bound");
     let loaded_again = configured(&fresh());
     assert_eq!(normalize_on(&HOST, &loaded_again, &["k"]).unwrap(), [Ok(skip())]);
+    assert_eq!(kinds(&one.apart(), &["k"]), [two_answers], "nor tried");
+    // What is only tried stops nothing but the trial.
+    let bound = configured(&fresh());
+    let trial = bound.apart();
+    assert_eq!(kinds(&trial, &["k", "c", "c"]), [two_answers; 3]);
+    assert_eq!(kinds(&trial, &["k"]), [two_answers]);
+    assert_eq!(normalize_on(&HOST, &bound, &["k"]).unwrap(), [Ok(skip())]);
     // Answers that are faults both times are the same.
     assert_eq!(kinds(&configured(&fresh()), &["u", "u"]), [FaultKind::Trap; 2]);
 }
