@@ -137,14 +137,16 @@ function told(name, call) {
   }
 }
 
-/** The kind and place of an exception. Its message is left out, since that may hold what the record does. */
+/** The kind and place of an exception. Its message is left out, since that may hold what the record does; that of a ReferenceError
+ * names what the code lacks. */
 function described(error) {
   if (!(error instanceof Error)) return `a ${typeof error}`;
   // Some engines put the message in front of the stack.
   const words = String(error);
   const frames = error.stack?.startsWith(words) ? error.stack.slice(words.length) : error.stack;
   const place = frames?.split("\n").find((frame) => /^\s+at /.test(frame));
-  return place ? `${error.constructor.name} ${place.trim()}` : error.constructor.name;
+  const kind = error instanceof ReferenceError ? words : error.constructor.name;
+  return place ? `${kind} ${place.trim()}` : kind;
 }
 
 function isObject(value) {

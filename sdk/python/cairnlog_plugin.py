@@ -787,12 +787,16 @@ def _told(name: str, call: Any, event: Event) -> Any:
 
 
 def _tell(name: str, error: Exception) -> None:
-    """Logs the kind and place of an exception. Its message is left out, since that may hold what the record does."""
+    """Logs the kind and place of an exception.
+
+    Its message is left out, since that may hold what the record does; that of a NameError or ImportError names what the code lacks.
+    """
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
-    log("error", f"{name} raised {type(error).__name__}{place}")
+    lacks = f": {error}" if isinstance(error, (NameError, ImportError)) else ""
+    log("error", f"{name} raised {type(error).__name__}{lacks}{place}")
 
 
 def _event(attributes: list[Any]) -> Event:

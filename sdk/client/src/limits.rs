@@ -35,6 +35,9 @@ pub const AUDIT_TRIES_MAX: u32 = 4;
 /// How many bundles an audit fetches ahead. With [`BUNDLE_BYTES_MAX`] this bounds its memory.
 pub const AUDIT_FETCHES_MAX: usize = 4;
 
+/// A URL: servers refuse longer ones before they know what they are about.
+pub const URL_BYTES_MAX: usize = 65_534;
+
 /// A problem document or another error's body.
 pub const PROBLEM_BYTES_MAX: usize = 256 << 10;
 

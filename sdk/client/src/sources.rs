@@ -100,6 +100,9 @@ pub struct Canary {
     pub source: String,
     /// Of a hundred batches, how many it is run over.
     pub percent: u8,
+    /// What is tried.
+    #[serde(flatten)]
+    pub pipeline: Pipeline,
     /// Since when it is tried, RFC 3339 UTC.
     pub since: String,
     /// Since when the figures below count, RFC 3339 UTC: since then, or since the server started.

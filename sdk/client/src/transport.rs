@@ -53,7 +53,7 @@ impl Transport {
     /// Sends and reads the whole answer. Any status but 2xx is an error.
     pub(crate) async fn send(&self, call: Call) -> Result<Answer, Error> {
         let Call { what, limit, .. } = call;
-        let request = self.request(call);
+        let request = self.request(call)?;
         let response = request.send().await.map_err(|e| Error::transport(what, e))?;
         let status = response.status();
         if !status.is_success() {
@@ -67,17 +67,25 @@ impl Transport {
     /// Sends, and hands out an answer that comes bit by bit and has no end of its own. Any status but 2xx is an error.
     pub(crate) async fn open(&self, call: Call) -> Result<Response, Error> {
         let what = call.what;
-        let request = self.request(Call { wait: None, ..call });
+        let request = self.request(Call { wait: None, ..call })?;
         let response = request.send().await.map_err(|e| Error::transport(what, e))?;
         if response.status().is_success() { Ok(response) } else { Err(refusal(what, response).await) }
     }
 
-    fn request(&self, call: Call) -> reqwest::RequestBuilder {
+    fn request(&self, call: Call) -> Result<reqwest::RequestBuilder, Error> {
         let mut url = self.base.clone();
         let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
         push(&mut url, &segments);
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&call.query);
+        }
+        let bytes = url.as_str().len();
+        if bytes > limits::URL_BYTES_MAX {
+            let most = limits::URL_BYTES_MAX;
+            return Err(Error::Input(format!(
+                "{}: the URL would have {bytes} bytes, quotes and blanks written as three, and holds {most}: give less",
+                call.what
+            )));
         }
         let mut request = self.http.request(call.method, url).headers(call.headers);
         if let Some(wait) = call.wait {
@@ -86,10 +94,10 @@ impl Transport {
         if let Some(value) = &self.authorization {
             request = request.header(AUTHORIZATION, value);
         }
-        match call.body {
+        Ok(match call.body {
             Some(body) => request.body(body),
             None => request,
-        }
+        })
     }
 }
 

@@ -226,15 +226,17 @@ test("an exception becomes a reject, and the log names no data", (context) => {
   const { settings, normalizer } = plugin({
     normalize(record) {
       if (record === "known") throw new Rejected("the record is odd");
+      if (record === "lacks") return notThere(record);
       throw new RangeError(`no ${record}\n  at secret`);
     },
   });
   settings.configure("");
-  assert.deepEqual(normalizer.normalize(["secret", "known"]), [
-    reject("the plugin failed on this record"), reject("the record is odd"),
+  assert.deepEqual(normalizer.normalize(["secret", "known", "lacks"]), [
+    reject("the plugin failed on this record"), reject("the record is odd"), reject("the plugin failed on this record"),
   ]);
   const messages = written.mock.calls.map((call) => call.arguments[0]);
-  assert.equal(messages.length, 1);
+  assert.equal(messages.length, 2);
+  assert.match(messages[1], /^error: normalize threw ReferenceError: notThere is not defined at /);
   assert.match(messages[0], /^error: normalize threw RangeError at .*normalize/);
   assert.doesNotMatch(messages[0], /secret/);
 });

@@ -212,12 +212,17 @@ class Plugins(unittest.TestCase):
             def normalize(self, record: sdk.Raw) -> sdk.Outcome:
                 if record.body == b"known":
                     raise sdk.Rejected("the record is odd")
+                if record.body == b"lacks":
+                    return not_there  # noqa: F821
                 raise ValueError(f"no {record.body!r}")
 
         with contextlib.redirect_stdout(io.StringIO()) as written:
-            outcomes = [sdk.caught(Plugin(""), sdk.Raw(body)) for body in (b"secret", b"known")]
-        self.assertEqual(outcomes, [sdk.Reject("the plugin failed on this record"), sdk.Reject("the record is odd")])
-        self.assertRegex(written.getvalue(), r"^error: normalize raised ValueError at .*test_sdk\.py:\d+\n$")
+            outcomes = [sdk.caught(Plugin(""), sdk.Raw(body)) for body in (b"secret", b"known", b"lacks")]
+        failed = sdk.Reject("the plugin failed on this record")
+        self.assertEqual(outcomes, [failed, sdk.Reject("the record is odd"), failed])
+        first, second = written.getvalue().splitlines()
+        self.assertRegex(first, r"^error: normalize raised ValueError at .*test_sdk\.py:\d+$")
+        self.assertRegex(second, r"^error: normalize raised NameError: name 'not_there' is not defined at .*:\d+$")
 
     def test_a_plugin_is_configured_once_with_its_own_words_where_the_config_is_wrong(self) -> None:
         class Plugin:

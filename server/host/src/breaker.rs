@@ -5,7 +5,7 @@
 //! one more fault opens it again.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::limits::{BREAKER_FAULTS, BREAKER_PAUSE};
 
@@ -24,10 +24,8 @@ impl Breaker {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long it stays open.
-    pub(crate) fn open_for(&self, now: Instant) -> Option<Duration> {
-        let until = self.state().open_until?;
-        until.checked_duration_since(now).filter(|left| !left.is_zero())
+    pub(crate) fn is_open(&self, now: Instant) -> bool {
+        self.state().open_until.is_some_and(|until| now < until)
     }
 
     /// Counts what became of a batch; true if it opens now.
@@ -57,15 +55,15 @@ mod tests {
         assert!(!breaker.count(0, most - 1, start));
         assert!(!breaker.count(1, 5, start), "one result closes it");
         assert!(!breaker.count(0, most - 1, start));
-        assert_eq!(breaker.open_for(start), None);
+        assert!(!breaker.is_open(start));
         assert!(breaker.count(0, 1, start));
-        assert_eq!(breaker.open_for(start), Some(BREAKER_PAUSE));
+        assert!(breaker.is_open(start) && breaker.is_open(start + BREAKER_PAUSE / 2));
         let later = start + BREAKER_PAUSE;
-        assert_eq!(breaker.open_for(later), None, "the next batch is tried");
+        assert!(!breaker.is_open(later), "the next batch is tried");
         assert!(breaker.count(0, 1, later), "and one more fault opens it again");
-        assert!(breaker.open_for(later).is_some());
+        assert!(breaker.is_open(later));
         assert!(!breaker.count(1, 0, later + BREAKER_PAUSE));
-        assert_eq!(breaker.open_for(later + BREAKER_PAUSE), None);
+        assert!(!breaker.is_open(later + BREAKER_PAUSE));
         assert!(!breaker.count(0, most - 1, later + BREAKER_PAUSE), "it counts anew");
     }
 }

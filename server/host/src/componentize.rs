@@ -3,7 +3,7 @@
 use wasm_metadata::{AddMetadata, AddMetadataField};
 use wit_component::ComponentEncoder;
 
-use crate::inspect::{inspect, told};
+use crate::inspect::{inspect, preview1_imports, told};
 use crate::plugin::UnusedWasi;
 
 /// What a component says of itself; empty texts are left out. [`crate::Host::load`] requires name and version.
@@ -34,6 +34,10 @@ pub struct ComponentizeError(String);
 /// # Errors
 /// If the module is invalid, does not fit the component type that it carries, or makes no plugin.
 pub fn componentize(core: &[u8], metadata: &Metadata) -> Result<Vec<u8>, ComponentizeError> {
+    let faults = preview1_imports(core);
+    if !faults.is_empty() {
+        return Err(ComponentizeError(told(&faults)));
+    }
     let component = ComponentEncoder::default()
         .validate(true)
         .module(core)

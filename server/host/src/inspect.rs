@@ -22,11 +22,17 @@ const ROLES: [(&str, Kind); 3] = [
     ("cairnlog:plugin/retention@1.0.0", Kind::Retention),
 ];
 
+/// What an import that is not lent is called, and what is said between it and its usual cause.
+const UNKNOWN_IMPORT: &str = "unknown-import";
+const NOT_LENT: &str = " is not lent, only cairnlog:plugin/host@1.0.0: ";
+/// How the names of WASI's interfaces start.
+const WASI: &str = "wasi:";
+
 /// Starts of import names and what usually brings such an import into a plugin.
 const CAUSES: [(&str, &str); 9] = [
     (
         "wasi:clocks/",
-        "usually SystemTime::now() or Instant::now(): there is no clock but the record's `received`",
+        "usually SystemTime::now(), Date.now(), time.time() or time(): there is no clock but the record's `received`",
     ),
     (
         "wasi:random/",
@@ -37,9 +43,16 @@ const CAUSES: [(&str, &str); 9] = [
     ("wasi:filesystem/", "usually std::fs, or a build for wasm32-wasip2: a plugin has no files"),
     ("wasi:sockets/", "usually std::net: a plugin has no network"),
     ("wasi:http/", "usually an HTTP client: a plugin has no network"),
-    ("wasi_snapshot_preview1", "usually a build for wasm32-wasip1: build for wasm32-unknown-unknown"),
+    (
+        PREVIEW1,
+        "usually time(), printf() or getenv() of C, or a build for wasm32-wasip1: a plugin has no clock but the record's `received`, \
+         no files and no standard output",
+    ),
     ("cairnlog:plugin/", "another version of the plugin interfaces, or one that plugins don't import"),
 ];
+
+/// The module from which builds for wasm32-wasip1 import.
+const PREVIEW1: &str = "wasi_snapshot_preview1";
 
 /// One thing wrong with an upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,9 +70,29 @@ impl PluginFault {
     }
 }
 
-/// Several things wrong, in one line.
+/// Several things wrong, in one line; imports of the same cause together.
 pub(crate) fn told(faults: &[PluginFault]) -> String {
-    faults.iter().map(|fault| format!("{}: {}", fault.code, fault.detail)).collect::<Vec<_>>().join("; ")
+    let mut imports: Vec<(&str, Vec<&str>)> = Vec::new();
+    let mut others = Vec::new();
+    for PluginFault { code, detail } in faults {
+        let Some((import, cause)) = detail.split_once(NOT_LENT).filter(|_| *code == UNKNOWN_IMPORT) else {
+            others.push(format!("{code}: {detail}"));
+            continue;
+        };
+        match imports.iter_mut().find(|(known, _)| *known == cause) {
+            Some((_, of_cause)) => of_cause.push(import),
+            None => imports.push((cause, vec![import])),
+        }
+    }
+    let links_wasi = imports.iter().flat_map(|(_, imports)| imports).any(|import| import.starts_with(WASI));
+    let words = imports
+        .iter()
+        .map(|(cause, imports)| format!("{UNKNOWN_IMPORT}: {}{NOT_LENT}{cause}", imports.join(", ")));
+    let mut words: Vec<String> = words.chain(others).collect();
+    if links_wasi {
+        words.push("a component that links WASI and never calls it is taken with `--stub-wasi`".to_owned());
+    }
+    words.join("; ")
 }
 
 /// What the sections of a component say.
@@ -96,15 +129,28 @@ pub(crate) fn inspect(wasm: &[u8], unused: UnusedWasi) -> Result<Description, Ve
     if faults.is_empty() { Ok(found) } else { Err(faults) }
 }
 
+/// The functions that a core module wants of WASI's first preview: no component can be made of it.
+pub(crate) fn preview1_imports(core: &[u8]) -> Vec<PluginFault> {
+    let mut faults = Vec::new();
+    for payload in Parser::new(0).parse_all(core) {
+        let Ok(Payload::ImportSection(imports)) = payload else { continue };
+        for import in imports.into_imports().flatten().filter(|import| import.module == PREVIEW1) {
+            faults.extend(unknown_import(&format!("{PREVIEW1}::{}", import.name), UnusedWasi::Refuse));
+        }
+    }
+    faults.truncate(FAULTS_MAX);
+    faults
+}
+
 fn unknown_import(import: &str, unused: UnusedWasi) -> Option<PluginFault> {
-    let is_stubbed = unused == UnusedWasi::Stub && import.starts_with("wasi:");
+    let is_stubbed = unused == UnusedWasi::Stub && import.starts_with(WASI);
     if import == HOST_INTERFACE || import == EVENTS_INTERFACE || is_stubbed {
         return None;
     }
     let cause = CAUSES.iter().find(|(start, _)| import.starts_with(start));
     let cause = cause.map_or("a plugin is lent nothing else", |(_, cause)| cause);
     let shown = cut(import, 256);
-    Some(PluginFault::new("unknown-import", format!("{shown} is not lent, only {HOST_INTERFACE}: {cause}")))
+    Some(PluginFault::new(UNKNOWN_IMPORT, format!("{shown}{NOT_LENT}{cause}")))
 }
 
 /// What a plugin must have and this one has not.
@@ -118,8 +164,7 @@ fn missing(found: &Description) -> Vec<PluginFault> {
         faults.push(PluginFault::new("no-known-interface", format!("does not export {SETTINGS_INTERFACE}")));
     }
     if name::check(&found.name).is_err() {
-        let detail =
-            "its metadata has no name of [a-z0-9-]{1,64}: build it with cairnlog-componentize --name";
+        let detail = "its metadata has no name of [a-z0-9-]{1,64}: `cairnlog plugin componentize FILE --name` gives it one";
         faults.push(PluginFault::new("no-name", detail));
     }
     let version = &found.version;
@@ -127,8 +172,8 @@ fn missing(found: &Description) -> Vec<PluginFault> {
         || version.len() > VERSION_BYTES_MAX
         || !version.bytes().all(|b| b.is_ascii_graphic())
     {
-        let detail = "its metadata has no version of 1 to 64 visible ASCII characters: build it with \
-                      cairnlog-componentize --version";
+        let detail = "its metadata has no version of 1 to 64 visible ASCII characters: \
+                      `cairnlog plugin componentize FILE --version` gives it one";
         faults.push(PluginFault::new("no-version", detail));
     }
     faults
@@ -143,7 +188,7 @@ fn sections(wasm: &[u8]) -> Result<Description, PluginFault> {
     for payload in Parser::new(0).parse_all(wasm) {
         match payload.map_err(malformed)? {
             Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
-                let words = "a core module, not a component: make it one with cairnlog-componentize";
+                let words = "a core module, not a component: `cairnlog plugin componentize` makes it one";
                 return Err(refused(words.to_owned()));
             }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {

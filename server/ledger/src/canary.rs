@@ -6,7 +6,7 @@
 //! too, of a record that is alone among them, so they are shown for many records at a time.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use cairnlog_verify::value::Value;
 use serde::{Deserialize, Serialize};
 
 use crate::error::LedgerError;
-use crate::limits::CANARY_RECORDS_SHOWN;
+use crate::limits::{CANARY_BATCHES_MAX, CANARY_RECORDS_SHOWN};
 use crate::log::Ready;
 use crate::manifest::Manifest;
 use crate::pipeline::{Decided, Normalized, Pipeline, Refusal, Rules};
@@ -95,7 +95,7 @@ pub struct CanaryCounts {
     pub counted_since_ms: u64,
     /// Batches over which it was run.
     pub batches: u64,
-    /// Batches whose turn it was while an earlier one was not done yet, or that the host could not run.
+    /// Batches whose turn it was while too many earlier ones were not done yet, or that the host could not run.
     pub batches_missed: u64,
     /// Raw records of the batches.
     pub records: u64,
@@ -116,7 +116,8 @@ pub(crate) struct Canary {
     percent: u8,
     pipeline: Pipeline,
     batches: AtomicU64,
-    is_busy: AtomicBool,
+    /// Batches that are picked and not done.
+    picked: AtomicUsize,
     figures: Mutex<Figures>,
 }
 
@@ -127,7 +128,7 @@ struct Figures {
     shown: CanaryCounts,
 }
 
-/// The right to run a canary over a batch: one at a time has it, until it is dropped.
+/// The right to run a canary over a batch, until it is dropped. A few are out at a time: the batches of a large request come at once.
 struct Turn(Arc<Canary>);
 
 /// A batch over which a canary will be run.
@@ -168,7 +169,7 @@ impl Canary {
             // One record that it refuses says nothing of the others of its batch.
             pipeline: pipeline.apart().without_rejecting(),
             batches: AtomicU64::new(0),
-            is_busy: AtomicBool::new(false),
+            picked: AtomicUsize::new(0),
             figures: Mutex::new(Figures::since(now_ms)),
         }
     }
@@ -189,11 +190,12 @@ impl Canary {
         if !is_picked {
             return None;
         }
-        if self.is_busy.swap(true, Ordering::Acquire) {
+        // One too many is given back as the others are.
+        let turn = Turn(Arc::clone(self));
+        if self.picked.fetch_add(1, Ordering::Relaxed) >= CANARY_BATCHES_MAX {
             self.lock().miss();
             return None;
         }
-        let turn = Turn(Arc::clone(self));
         Some(Picked { turn, batch: next() })
     }
 
@@ -226,7 +228,7 @@ impl Canary {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.is_busy.store(false, Ordering::Release);
+        self.0.picked.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -39,7 +39,7 @@ pub enum LedgerError {
     #[error("{0}")]
     WrongKind(String),
     /// The upload is no plugin that this server runs.
-    #[error("the component is not a plugin that this server runs")]
+    #[error("{0}")]
     InvalidPlugin(#[from] InvalidPlugin),
     /// The request is more than one commit may hold.
     #[error("the request is too large for one commit; send it in smaller parts")]

@@ -205,7 +205,7 @@ impl Log {
         source: String,
         lot: Lot,
         held: Vec<Reservation>,
-        picked: Option<Picked>,
+        picked: Vec<Picked>,
     ) -> Result<Answer, LedgerError> {
         let (intake, shared) = (self.intake().clone(), Arc::clone(self.shared()));
         let (known, tallies) = (Arc::clone(self.entities()), Arc::clone(self.tallies()));
@@ -223,9 +223,7 @@ impl Log {
             };
             Stage::Commit.count(started);
             // Not before: what is not logged is compared with nothing.
-            if let Some(picked) = picked {
-                picked.start();
-            }
+            picked.into_iter().for_each(Picked::start);
             known.add(entities);
             let received_ms = fates.received_ms;
             let answer = fates.answer(first);

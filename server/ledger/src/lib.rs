@@ -107,6 +107,6 @@ pub use rewrap::KekInfo;
 pub use rotation::KeyChange;
 pub use sample::{Sampled, check_samples};
 pub use search::{Found, Order, Position, Search};
-pub use signature::{check_plugin_signature, sign_plugin};
+pub use signature::{check_plugin_signature, join_plugin_signatures, sign_plugin};
 pub use source::{Policy, Previous, SourceInfo, SourceSpec, StageSpec};
 pub use stored::{StoredLog, stored_logs, stored_pages};

@@ -229,6 +229,9 @@ pub const PAGE_BYTES_MAX: usize = 8 << 20;
 /// all their time some can be without those behind them having to wait.
 pub const PERMITS_PER_CORE: usize = 4;
 
+/// Batches of a source that wait for its canary, or that it is run over. What comes beyond is missed.
+pub const CANARY_BATCHES_MAX: usize = 16;
+
 /// Raw records of which the figures of a canary are shown together: what they say of one is lost among the others.
 pub const CANARY_RECORDS_SHOWN: u64 = 100;
 

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::LedgerError;
 use crate::limits::PLUGINS_MAX;
-use crate::signature::{Signers, joined};
+use crate::signature::{Signers, join_plugin_signatures};
 use crate::task::off_thread;
 
 /// What is known of an uploaded plugin. Name, version and summary are the component's own words.
@@ -133,8 +133,11 @@ impl Registry {
         while let Some((key, row)) = engine.scan(one_from(from)).await?.pop() {
             let loaded = load_row(&host, &key, &row).await?;
             if signers.check(&loaded.info.digest, loaded.info.signature.as_deref()).is_err() {
-                let PluginInfo { name, version, .. } = &loaded.info;
-                tracing::warn!(%name, %version, "no trusted key has signed a stored plugin; where it is bound it runs on");
+                let PluginInfo { name, version, digest, .. } = &loaded.info;
+                tracing::warn!(
+                    %name, %version, %digest,
+                    "no trusted key has signed a stored plugin; where it is bound it runs on; sign it and push it once more"
+                );
             }
             by_digest.insert(loaded.info.digest, loaded);
             from = [key.as_slice(), &[0]].concat();
@@ -188,7 +191,7 @@ impl Registry {
         let Loaded { mut info, plugin } = self.get(digest).ok_or_else(|| unknown(&digest.to_string()))?;
         self.signers.check(digest, signature.as_deref().or(info.signature.as_deref()))?;
         let signature = match (&info.signature, signature) {
-            (Some(known), Some(new)) => Some(joined(known, &new)?),
+            (Some(known), Some(new)) => Some(join_plugin_signatures(known, &new)?),
             (known, new) => new.or_else(|| known.clone()),
         };
         if signature != info.signature {

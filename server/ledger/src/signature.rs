@@ -53,7 +53,7 @@ fn note_about(plugin: &Digest, signature: &str) -> Result<Note, String> {
 ///
 /// # Errors
 /// That they are too many.
-pub(crate) fn joined(one: &str, other: &str) -> Result<String, InvalidPlugin> {
+pub fn join_plugin_signatures(one: &str, other: &str) -> Result<String, InvalidPlugin> {
     let lines = |note: &str| note.split_once("\n\n").map(|(_, lines)| lines.to_owned()).unwrap_or_default();
     let known = lines(one);
     let new: Vec<String> = lines(other)
@@ -94,17 +94,23 @@ impl Signers {
             signature.map(|signature| note_about(plugin, signature)).transpose().map_err(bad)?;
             return Ok(Vec::new());
         }
+        let names: Vec<_> = self.0.iter().map(VerifierKey::name).collect();
+        let names = names.join(", ");
         let signature = signature.ok_or_else(|| {
-            let names: Vec<_> = self.0.iter().map(VerifierKey::name).collect();
-            let names = names.join(", ");
             let words = format!(
                 "{plugin} is not signed, and this server takes plugins signed by one of {names} alone: `cairnlog plugin sign`"
             );
             refused("unsigned", words)
         })?;
-        check_plugin_signature(plugin, signature, &self.0)
-            .map(|names| names.into_iter().map(str::to_owned).collect())
-            .map_err(bad)
+        let note = note_about(plugin, signature).map_err(bad)?;
+        let signers = note.verify(&self.0).map_err(|error| {
+            let by: Vec<_> = note.signatures.iter().map(|signature| signature.name.as_str()).collect();
+            bad(format!(
+                "{error}: it names {}, and this server takes plugins signed by one of {names} alone",
+                by.join(", ")
+            ))
+        })?;
+        Ok(signers.into_iter().map(|signer| signer.name().to_owned()).collect())
     }
 }
 
@@ -160,17 +166,17 @@ mod tests {
         let plugin = Digest([1; 32]);
         let [ann, bob] = [key("a.example/plugins", 1), key("b.example/plugins", 2)];
         let [of_ann, of_bob] = [&ann, &bob].map(|key| sign_plugin(&plugin, key).unwrap());
-        let both = joined(&of_ann, &of_bob).unwrap();
+        let both = join_plugin_signatures(&of_ann, &of_bob).unwrap();
         let keys = [ann.verifier_key().clone(), bob.verifier_key().clone()];
         assert_eq!(
             check_plugin_signature(&plugin, &both, &keys).unwrap(),
             ["a.example/plugins", "b.example/plugins"]
         );
-        assert_eq!(joined(&both, &of_ann).unwrap(), both, "each once");
+        assert_eq!(join_plugin_signatures(&both, &of_ann).unwrap(), both, "each once");
         let mut many = of_ann.clone();
         let refused = (3..=255).find_map(|seed| {
             let of_other = sign_plugin(&plugin, &key("c.example/plugins", seed)).unwrap();
-            joined(&many, &of_other).map(|joined| many = joined).err()
+            join_plugin_signatures(&many, &of_other).map(|joined| many = joined).err()
         });
         assert_eq!(refused.unwrap().errors[0].code, "bad-signature");
     }

@@ -132,12 +132,58 @@ fn what_was_taken_unsigned_is_not_bound_once_keys_are_asked_for() {
 }
 
 #[test]
+fn several_keys_stand_for_one_component() {
+    let guarded = Guarded::start();
+    let component = guarded.component("web-access");
+    sign(&component, &guarded.stranger);
+    sign(&component, &guarded.key);
+    let signature = std::fs::read_to_string(format!("{component}.sig")).unwrap();
+    for name in ["example.org/stranger", "example.org/plugins"] {
+        assert!(signature.contains(&format!("\u{2014} {name} ")), "{signature}");
+    }
+    assert_eq!(guarded.push(&component).json()[0]["signed_by"], json!(["example.org/plugins"]));
+    // Other bytes: what others have signed is not they.
+    std::fs::write(&component, paths::plugin("redact-fields")).unwrap();
+    sign(&component, &guarded.stranger);
+    let refused = guarded.push(&component);
+    assert_eq!(refused.code, Some(1));
+    for name in ["it names example.org/stranger,", "one of example.org/plugins alone"] {
+        assert!(refused.stderr.contains(name), "{}", refused.stderr);
+    }
+    std::fs::write(format!("{component}.sig"), "").unwrap();
+    guarded.push(&component).refused(64, "is no signature");
+    let text = guarded.site.file("README", "no component");
+    run(&[], &["plugin", "sign", &text, "--key", &guarded.key]).refused(64, "is no WebAssembly");
+    let keys = guarded.site.dir.path().join("private");
+    std::fs::copy(&guarded.key, &keys).unwrap();
+    let mut server = Server::idle();
+    server.set_env(vec![("CAIRNLOG_PLUGIN_KEYS".to_owned(), keys.into())]);
+    assert!(server.try_restart().unwrap_err().stderr.contains("that is a private key"));
+}
+
+#[test]
+fn a_module_that_wants_a_clock_is_told_that_there_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let wat = r#"(module (import "wasi_snapshot_preview1" "clock_time_get" (func (param i32 i64 i32) (result i32))))"#;
+    let (core, out) = (dir.path().join("core.wasm"), dir.path().join("out.wasm"));
+    std::fs::write(&core, wat::parse_str(wat).unwrap()).unwrap();
+    let (core, out) = (core.to_str().unwrap(), out.to_str().unwrap());
+    let made = ["plugin", "componentize", core, "-o", out, "--name", "x", "--version", "1"];
+    let refused = run(&[], &made);
+    refused.refused(1, "wasi_snapshot_preview1::clock_time_get");
+    assert!(refused.stderr.contains("no clock but the record's `received`"), "{}", refused.stderr);
+    assert!(!std::path::Path::new(out).exists());
+}
+
+#[test]
 fn a_component_that_only_links_wasi_is_taken_bound_and_replayed() {
     let mut site = Site::portal();
     let file = site.file("clocked.wasm", guests::clocked());
     let refused = site.run(&["plugin", "push", &file]);
     assert_eq!(refused.code, Some(1));
-    assert!(refused.stderr.contains("wall-clock"), "{}", refused.stderr);
+    for words in ["wall-clock", "--stub-wasi"] {
+        assert!(refused.stderr.contains(words), "no {words}: {}", refused.stderr);
+    }
     site.run(&["plugin", "push", &file, "--stub-wasi"]).json();
     let bind = ["source", "set", "portal", "--normalizer", "web-access", "--retention", "clocked"];
     site.run(&bind).json();
@@ -212,6 +258,7 @@ fn a_component_is_fetched_from_a_registry_with_its_signature() {
     assert_eq!(pull(&unsigned, &[]).code, Some(0));
     assert!(!std::path::Path::new(&format!("{out}.sig")).exists());
 
+    run(&[], &["plugin", "pull", "door-log"]).refused(64, "names no registry");
     let stranger =
         run(&[], &["plugin", "keygen", "example.org/other", "--out", &format!("{out}.key")]).stdout;
     assert_eq!(pull(&signed, &["--key", stranger.trim()]).code, Some(1));

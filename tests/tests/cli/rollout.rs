@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::site::Site;
+use crate::site::{Site, run};
 
 fn stages(site: &Site) -> Vec<String> {
     let rules = json!({"rules": [{"path": "src_endpoint.ip", "action": "drop", "entity": "IP_ADDRESS"}]});
@@ -100,6 +100,38 @@ fn an_upload_is_tried_on_samples() {
     assert_eq!(unconfigured[0]["samples"][0]["outcome"], "config-refused");
     let long = site.file("long.log", "x".repeat(20 << 10));
     let refused = site.run(&["plugin", "push", redactor, "--sample", &long]);
+    refused.refused(64, "line 1 has 20480 bytes");
+    let many = site.file("many.log", "x\n".repeat(17));
+    site.run(&["plugin", "push", redactor, "--sample", &many]).refused(64, "17 samples");
+    let none = site.file("none.log", "\n\n");
+    site.run(&["plugin", "push", redactor, "--sample", &none]).refused(64, "no sample");
+    // A quote is three bytes of a URL.
+    let quotes = site.file("quotes.log", format!("{}\n{}", "\"".repeat(15_000), "\"".repeat(15_000)));
+    site.run(&["plugin", "push", redactor, "--sample", &quotes]).refused(64, "the URL would have");
+}
+
+#[test]
+fn a_version_that_understands_less_is_not_bound_unasked() {
+    let site = Site::portal();
+    let config = site.file("none.json", r#"{"rules": [{"class": "not-there"}]}"#);
+    let plain = site.file("plain.json", r#"{"rules": [{"class": "default"}]}"#);
+    let bind = |config: &str| {
+        let retention = format!("retention-schedule={config}");
+        site.run(&["source", "set", "portal", "--normalizer", "web-access", "--retention", &retention])
+            .json();
+    };
+    bind(&config);
+    assert_eq!(site.ingest(1)["quarantined"], 1);
+    bind(&plain);
+    let worse = site.dir.path().join("worse.wasm").to_str().unwrap().to_owned();
+    let other = "target/plugins/aws-cloudtrail.wasm";
+    let made = ["plugin", "componentize", other, "-o", &worse, "--name", "web-access", "--version", "9.0.0"];
+    assert_eq!(run(&[], &made).code, Some(0));
+    let push = ["plugin", "push", &worse, "--source", "portal"];
+    let refused = site.run(&push);
     assert_eq!(refused.code, Some(1));
-    assert!(refused.stderr.contains("at most 16 samples"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("1 of which the present pipeline understands"), "{}", refused.stderr);
+    assert_eq!(site.run(&[&push[..], &["--force"]].concat()).code, Some(0));
+    // What it understands no less of is bound without a word.
+    site.run(&["plugin", "push", "target/plugins/web-access.wasm", "--source", "portal"]).json();
 }

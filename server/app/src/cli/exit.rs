@@ -123,7 +123,12 @@ impl From<Error> for Failure {
             Error::Problem(problem) => problem.member("until"),
             _ => None,
         };
-        let words = until.map_or_else(|| error.to_string(), |until| format!("{error}; it ends {until}"));
+        let words = match &error {
+            // Its detail has them all already, and those that are alike together.
+            Error::Problem(problem) if problem.slug() == "invalid-plugin" => problem.detail.clone(),
+            error => error.to_string(),
+        };
+        let words = until.map_or_else(|| words.clone(), |until| format!("{words}; it ends {until}"));
         Self { exit, words, hint }
     }
 }

@@ -22,6 +22,9 @@ pub(super) struct OpeningsFile {
 impl OpeningsFile {
     /// Readable to its owner alone: what it holds opens what the log has thrown away.
     pub(super) fn open(path: PathBuf) -> Result<Self, Failure> {
+        if path == Path::new("-") {
+            return Err(Failure::usage("openings go into a file: `-` is none"));
+        }
         let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
         let file = opened.map_err(|error| Failure::file(&path, &error))?;
         Ok(Self { file, path })

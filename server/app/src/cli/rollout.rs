@@ -1,5 +1,7 @@
 //! `source canary …`, `source rollback` (role integrator).
 
+use std::collections::BTreeMap;
+
 use cairnlog_client::Canary;
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -7,7 +9,8 @@ use serde_json::{Value, json};
 use super::connect::LogConnection;
 use super::exit::{Exit, Failure};
 use super::output::{Output, Shown, rows};
-use super::sources::Stages;
+use super::sources::listed::print_stages;
+use super::sources::{self, Stages};
 
 const START_EXAMPLES: &str = "\
 What the log takes is what the source's own pipeline makes; of the canary's only counts are kept, to be seen with `show`.
@@ -70,7 +73,8 @@ pub(super) async fn canary(command: Command) -> Result<Exit, Failure> {
         }
         Command::Show { name, connection } => {
             let canary = connection.log().await?.canary(&name).await?;
-            show(&canary, connection.output())?;
+            let names = sources::names(&connection.connection.client()?).await?;
+            show(&canary, &names, connection.output())?;
             if canary.records == 0 {
                 let words = format!(
                     "figures are shown for 100 raw records at a time; {} were compared so far",
@@ -82,7 +86,7 @@ pub(super) async fn canary(command: Command) -> Result<Exit, Failure> {
         }
         Command::Promote { name, connection } => {
             let bound = connection.log().await?.promote_canary(&name).await?;
-            connection.output().one(&mut std::io::stdout(), &bound)?;
+            sources::show_bound(&bound, &connection).await?;
             Ok(Exit::Good)
         }
         Command::Stop { name, connection } => {
@@ -95,14 +99,17 @@ pub(super) async fn canary(command: Command) -> Result<Exit, Failure> {
 
 pub(super) async fn roll_back(name: &str, connection: &LogConnection) -> Result<Exit, Failure> {
     let bound = connection.log().await?.roll_back(name).await?;
-    connection.output().one(&mut std::io::stdout(), &bound)?;
+    sources::show_bound(&bound, connection).await?;
     Ok(Exit::Good)
 }
 
-/// As a table: what differs, a row each, below the figures.
-fn show(canary: &Canary, output: Output) -> Result<(), Failure> {
+/// As a table: what is tried and what differs, a row each, below the figures.
+fn show(canary: &Canary, names: &BTreeMap<String, String>, output: Output) -> Result<(), Failure> {
     let mut stdout = std::io::stdout();
     output.one(&mut stdout, canary)?;
+    if output == Output::Table {
+        print_stages(&canary.pipeline, names)?;
+    }
     let differences = differences(canary);
     if output == Output::Table && !differences.is_empty() {
         println!();
@@ -144,6 +151,9 @@ impl Shown for Canary {
         json!({
             "source": self.source,
             "percent": self.percent,
+            "normalizer": self.pipeline.normalizer,
+            "redactors": self.pipeline.redactors,
+            "retention": self.pipeline.retention,
             "since": self.since,
             "counted_since": self.counted_since,
             "batches": self.batches,

@@ -1,10 +1,10 @@
 //! `source set`, `source show`, `source list`, `source dry-run` (role integrator); the rest of `source` is in [`rollout`].
 
-mod listed;
+pub(super) mod listed;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use cairnlog_client::{
@@ -68,7 +68,7 @@ pub(super) enum Command {
     DryRun {
         /// The source's name.
         name: String,
-        /// The raw records.
+        /// The raw records; `-` is standard input.
         file: PathBuf,
         /// How the file is cut into raw records; by its name if left out.
         #[arg(long, value_enum, value_name = "TYPE")]
@@ -185,9 +185,7 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
             }
         }
         Command::Show { name, connection } => {
-            let source = connection.log().await?.source(&name).await?;
-            let names = names(&connection.connection.client()?).await?;
-            Listed { source, names }.print(connection.output())?;
+            show(&name, &connection).await?;
         }
         Command::List { connection } => {
             let log = connection.log().await?;
@@ -201,8 +199,24 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
     Ok(Exit::Good)
 }
 
+/// A source as it is now.
+async fn show(name: &str, connection: &LogConnection) -> Result<(), Failure> {
+    let source = connection.log().await?.source(name).await?;
+    let names = names(&connection.connection.client()?).await?;
+    Listed { source, names }.print(connection.output())
+}
+
+/// What a source was bound to in one call: for people, as it is now.
+pub(super) async fn show_bound(bound: &Bound, connection: &LogConnection) -> Result<(), Failure> {
+    if connection.output() == Output::Table {
+        return show(&bound.source, connection).await;
+    }
+    connection.output().one(&mut std::io::stdout(), bound)?;
+    Ok(())
+}
+
 /// The plugins' names and versions by their digests.
-async fn names(client: &Client) -> Result<BTreeMap<String, String>, Failure> {
+pub(super) async fn names(client: &Client) -> Result<BTreeMap<String, String>, Failure> {
     let plugins = all(async |page| client.plugins(page).await).await?;
     let title = |plugin: Plugin| (plugin.digest.to_string(), format!("{}@{}", plugin.name, plugin.version));
     Ok(plugins.into_iter().map(title).collect())
@@ -253,11 +267,16 @@ pub(super) fn read_small(path: &Path) -> Result<String, Failure> {
         .map_err(|_| Failure::cannot_tell(format!("{} is not UTF-8 text", path.display())))
 }
 
-/// A file of at most so many bytes.
+/// A file of at most so many bytes; `-` is standard input.
 pub(super) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
-    let file = File::open(path).map_err(|error| Failure::file(path, &error))?;
+    let failed = |error| Failure::file(path, &error);
+    let file: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(File::open(path).map_err(failed)?)
+    };
     let mut bytes = Vec::new();
-    file.take(most + 1).read_to_end(&mut bytes).map_err(|error| Failure::file(path, &error))?;
+    file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > most {
         return Err(Failure::cannot_tell(format!("{} has more than {most} bytes", path.display())));
     }

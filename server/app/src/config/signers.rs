@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use cairnlog_verify::note::{KeyKind, VerifierKey};
+use cairnlog_verify::note::{KeyError, KeyKind, VerifierKey};
 
 use super::ConfigError;
 
@@ -13,7 +13,7 @@ pub(super) fn load(file: &Path) -> Result<Vec<VerifierKey>, ConfigError> {
     let text = std::fs::read_to_string(file).map_err(|error| refused(&error))?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let keys: Vec<VerifierKey> =
-        lines.map(|line| line.parse().map_err(|error| refused(&error))).collect::<Result<_, _>>()?;
+        lines.map(|line| key(line).map_err(|words| refused(&words))).collect::<Result<_, _>>()?;
     if keys.is_empty() {
         return Err(refused(&"it holds no key; without the setting, anybody's plugins are taken"));
     }
@@ -24,4 +24,14 @@ pub(super) fn load(file: &Path) -> Result<Vec<VerifierKey>, ConfigError> {
         )));
     }
     Ok(keys)
+}
+
+fn key(line: &str) -> Result<VerifierKey, String> {
+    if line.starts_with("PRIVATE+KEY+") {
+        return Err(
+            "that is a private key; the setting takes public ones, which `cairnlog plugin keygen` prints"
+                .to_owned(),
+        );
+    }
+    line.parse().map_err(|error: KeyError| error.to_string())
 }

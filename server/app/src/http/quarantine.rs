@@ -170,6 +170,9 @@ pub(crate) async fn list(
 ) -> Result<axum::Json<Page<SetAsideView>>, Problem> {
     let log = app.records_for(&caller, Role::Integrator, &name)?;
     let limit = list::rows(query.limit)?;
+    if let Some(source) = query.source.as_deref().filter(|source| log.source(source).is_none()) {
+        return Err(no_source(source));
+    }
     let bound_to = format!("quarantine {name} {:?}", query.source);
     let from = match &query.cursor {
         Some(cursor) => {

@@ -45,7 +45,7 @@ pub(crate) struct CanaryView {
     counted_since: String,
     /// Batches over which it was run.
     batches: u64,
-    /// Batches whose turn it was while an earlier one was not done yet, or that could not be run.
+    /// Batches whose turn it was while too many earlier ones were not done yet, or that could not be run.
     batches_missed: u64,
     /// Raw records of the batches.
     records: u64,

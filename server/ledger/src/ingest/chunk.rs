@@ -52,8 +52,8 @@ pub(super) struct Request {
     pub(super) opening_bytes: AtomicUsize,
     /// Kinds of values that were pseudonymized in a chunk, and that the log does not know yet.
     pub(super) entities: Mutex<BTreeSet<String>>,
-    /// The chunk that is tried with another pipeline too, once the request is durable.
-    pub(super) picked: Mutex<Option<Picked>>,
+    /// The chunks that are tried with another pipeline too, once the request is durable.
+    pub(super) picked: Mutex<Vec<Picked>>,
 }
 
 /// A raw record after its normalizer.
@@ -90,9 +90,9 @@ impl Request {
         std::mem::take(&mut *self.entities.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The chunk that is to be tried with another pipeline too.
-    pub(super) fn picked(&self) -> Option<Picked> {
-        self.picked.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// The chunks that are to be tried with another pipeline too.
+    pub(super) fn picked(&self) -> Vec<Picked> {
+        std::mem::take(&mut *self.picked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn note_entities(&self, notes: &[RedactionNote]) {
@@ -158,7 +158,7 @@ impl Request {
         self.count_openings(&decided)?;
         let canary = self.ready.canary.as_ref();
         if let Some(picked) = canary.and_then(|canary| canary.pick(|| self.beside(&waiting, &decided))) {
-            *self.picked.lock().unwrap_or_else(PoisonError::into_inner) = Some(picked);
+            self.picked.lock().unwrap_or_else(PoisonError::into_inner).push(picked);
         }
         Stage::Seal.timed(|| self.draft_and_seal(waiting, &mut decided.into_iter()))
     }

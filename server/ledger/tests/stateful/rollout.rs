@@ -115,6 +115,11 @@ async fn it_is_run_over_its_share_of_batches() {
     let counts = counts(&log, 103).await;
     assert_eq!((counts.records, counts.same), (103, 103), "the same pipeline makes the same");
     assert_eq!((counts.batches, counts.batches_missed), (4, 0));
+    // The batches of a large request come at once, and none of its share is missed.
+    log.put_canary("aws", plain("aws-cloudtrail"), 100, "op").await.unwrap();
+    world.send(&records(3_000..3_700)).await.unwrap();
+    let counts = self::counts(&log, 700).await;
+    assert_eq!((counts.records, counts.batches, counts.batches_missed), (700, 3, 0));
 }
 
 #[tokio::test]

@@ -15,11 +15,13 @@ const BATCHES: [usize; 3] = [1, 100, 256];
 
 /// Runs the project's samples again and again, in batches of several sizes.
 pub(super) fn bench(project: &Project, runner: &Runner) -> Result<Exit, Failure> {
+    let mut failing = 0;
     for path in project.samples()? {
         let sample = runner.sample(&path)?;
         let records = sample.len();
         println!("{}, {records} records", path.display());
         let made = runner.alone(&sample)?;
+        failing += made.iter().filter(|made| made.json.get("fault").is_some()).count();
         let memory = made.iter().map(|made| made.memory_bytes).max().unwrap_or_default();
         let (mut table, mut rates) = (Vec::new(), Vec::new());
         for batch in BATCHES {
@@ -41,6 +43,12 @@ pub(super) fn bench(project: &Project, runner: &Runner) -> Result<Exit, Failure>
                 "Crossing costs {crossing:.1} us a batch: a fresh instance, configured, with {memory} bytes of memory."
             );
         }
+    }
+    if failing > 0 {
+        let words = format!(
+            "the plugin fails on {failing} records, so these are figures of failures: `cairnlog plugin test` says why"
+        );
+        return Err(Failure::refused(words));
     }
     Ok(Exit::Good)
 }

@@ -12,10 +12,7 @@ use super::project::{Language, Project};
 use super::scaffold;
 use crate::cli::exit::Failure;
 use crate::cli::sources::read_bounded;
-use crate::limits::PLUGIN_BYTES_MAX;
-
-/// Bytes of a core module before it is a component: debug information may be in it.
-const CORE_BYTES_MAX: u64 = 4 * PLUGIN_BYTES_MAX as u64;
+use crate::limits::CORE_BYTES_MAX;
 
 /// How a language's tools make a module, as `build.json` beside its templates says it.
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use cairnlog_host::Kind;
+use cairnlog_host::{FaultKind, Kind};
 use include_dir::{Dir, include_dir};
 use jsonschema::Validator;
 use serde_json::Value as Json;
@@ -18,7 +18,11 @@ use crate::cli::sources::read_json;
 static OCSF: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../tests/fixtures/ocsf");
 
 /// Differences and faults that are shown of a sample.
-const SHOWN_MAX: usize = 5;
+const SHOWN_MAX: usize = 20;
+
+/// What a trap without a word of the plugin's own mostly is.
+const TRAP_HINT: &str =
+    "\n  a plugin has no clock, no randomness, no files: where its language has them, such a call is a trap";
 
 /// Tests a project; with `bless` what its samples become is what they must become from now on.
 pub(super) fn test(project: &Project, runner: &Runner, bless: bool) -> Result<Exit, Failure> {
@@ -30,14 +34,20 @@ pub(super) fn test(project: &Project, runner: &Runner, bless: bool) -> Result<Ex
         let made = runner.alone(&sample)?;
         let golden = project.golden(&path);
         let mut faults = faults(runner, &mut schemas, &sample, &made)?;
-        if bless && faults.is_empty() {
-            write(&golden, &made)?;
+        if bless {
+            if faults.is_empty() {
+                write(&golden, &made)?;
+                eprintln!("{} is what the plugin must make from now on", golden.display());
+            } else {
+                eprintln!("{} is left as it is: what is faulty can't be accepted", golden.display());
+            }
         }
         let differences = differences(&golden, &made)?;
+        // What fails can't be as it should; that is said already.
         if faults.is_empty() {
             differing += differences.len();
+            faults = differences;
         }
-        faults.extend(differences);
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         for fault in faults.iter().take(SHOWN_MAX) {
             eprintln!("{name}: {fault}\n");
@@ -74,7 +84,6 @@ pub(super) fn test(project: &Project, runner: &Runner, bless: bool) -> Result<Ex
     if failed == 0 {
         return Ok(Exit::Good);
     }
-    // What is faulty can't be accepted.
     if differing > 0 {
         eprintln!("If that is what the plugin shall do, accept it: `cairnlog plugin test --bless`.");
     }
@@ -97,11 +106,9 @@ fn faults(
     let (together, _) = runner.together(sample)?;
     for (number, (made, together)) in (1..).zip(made.iter().zip(together)) {
         if let Some(fault) = made.json.get("fault") {
-            faults.push(format!(
-                "record {number} fails: {}: {}",
-                text(fault, "kind"),
-                text(fault, "message")
-            ));
+            let kind = text(fault, "kind");
+            let hint = if kind == FaultKind::Trap.slug() { TRAP_HINT } else { "" };
+            faults.push(format!("record {number} fails: {kind}: {}{hint}", text(fault, "message")));
         } else if made.json != together {
             faults.push(format!(
                 "record {number} becomes something else in a batch than alone: a plugin's answer may depend on its record and config \

@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod componentize;
 mod golden;
 mod inspect;
 mod project;
@@ -108,6 +109,11 @@ pub(super) enum Command {
         #[arg(default_value = ".", value_name = "DIR")]
         dir: PathBuf,
     },
+    /// Make a plugin of a core module or component that other tools built: its name, version and other metadata go in.
+    #[command(
+        after_help = "Example:\n  cairnlog plugin componentize core.wasm -o door-log.wasm --name door-log --version 0.1.0"
+    )]
+    Componentize(componentize::Args),
     /// Show what a component is, without a server.
     #[command(after_help = "Example:\n  cairnlog plugin inspect target/plugins/redact-fields.wasm")]
     Inspect {
@@ -231,6 +237,14 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
             })
             .await
         }
+        Command::Componentize(args) => {
+            off_thread(move || {
+                componentize::make(&args)?;
+                eprintln!("The component is {}.", args.out.display());
+                Ok(Exit::Good)
+            })
+            .await
+        }
         Command::Inspect { file, stub_wasi, output } => {
             let unused = if stub_wasi { UnusedWasi::Stub } else { UnusedWasi::Refuse };
             off_thread(move || {
@@ -318,7 +332,7 @@ impl Shown for Plugin {
             format!("{}@{}", self.name, self.version),
             self.kinds.join(" "),
             summary,
-            self.signed_by.join(" "),
+            push::signed_by(self),
             self.digest.to_string(),
         ]
     }
@@ -338,6 +352,7 @@ impl Shown for Plugin {
             "memory_bytes": self.memory_bytes,
             "tables": self.tables,
             "signed_by": self.signed_by,
+            "signature": self.signature,
         })
     }
 }

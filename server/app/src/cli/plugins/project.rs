@@ -31,6 +31,9 @@ pub(in crate::cli) enum Language {
     C,
 }
 
+/// What a plugin can be in a pipeline.
+const KINDS: [&str; 3] = ["normalizer", "redactor", "retention"];
+
 impl Language {
     pub(super) const ALL: [Self; 4] = [Self::Rust, Self::Javascript, Self::Python, Self::C];
 
@@ -108,6 +111,10 @@ impl Project {
         };
         let (kind, sdk) = (own("kind"), own("sdk"));
         let kind = (!kind.is_empty()).then_some(kind);
+        if let Some(other) = kind.as_deref().filter(|kind| !KINDS.contains(kind)) {
+            let words = format!("{}: kind is one of {}, not {other:?}", path.display(), KINDS.join(", "));
+            return Err(Failure::usage(words));
+        }
         let sdk = if sdk.is_empty() { "sdk".to_owned() } else { sdk };
         Ok(Self { dir: dir.to_path_buf(), language, metadata, kind, sdk })
     }
@@ -151,9 +158,9 @@ impl Project {
         let changed = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
         let built = changed(component)?;
         let is_code = |path: &PathBuf| {
-            let ends = ["rs", "py", "js", "ts", "c", "h", "toml", "json", "txt"];
+            let ends = ["rs", "py", "js", "ts", "c", "h"];
             path.extension().is_some_and(|end| ends.iter().any(|known| end == *known))
-                && !["package-lock.json", "config.json"].iter().any(|name| path.ends_with(name))
+                || path.ends_with(self.language.manifest())
         };
         let dirs = [self.dir.clone(), self.dir.join("src")];
         let files = dirs.iter().flat_map(std::fs::read_dir).flatten().flatten().map(|file| file.path());

@@ -9,6 +9,7 @@ use cairnlog_verify::entry::Digest;
 use cairnlog_verify::note::VerifierKey;
 use futures_util::TryStreamExt as _;
 use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::errors::OciDistributionError;
 use oci_client::manifest::{OciDescriptor, OciImageManifest};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
@@ -54,16 +55,16 @@ pub(in crate::cli) struct Args {
 pub(super) async fn pull(args: Args) -> Result<(PathBuf, Digest), Failure> {
     let keys: Vec<VerifierKey> =
         args.key.iter().map(|key| crate::cli::verify::parse_key(key)).collect::<Result<_, _>>()?;
-    let reference: Reference =
-        args.reference.parse().map_err(|error| Failure::usage(format!("{}: {error}", args.reference)))?;
+    let reference = reference(&args.reference)?;
     let out = args.out.clone().unwrap_or_else(|| place(&reference));
     let client = client(&args)?;
     let failed = |error: &dyn std::fmt::Display| Failure::cannot_tell(format!("{reference}: {error}"));
+    let broke = |error: OciDistributionError| failed(&with_causes(&error));
     let auth = auth(&args)?;
     let asking = tokio::time::timeout(MANIFEST_MAX, client.pull_image_manifest(&reference, &auth));
     let asked =
         asking.await.map_err(|_| failed(&"the registry did not send the manifest within a minute"))?;
-    let (manifest, _) = asked.map_err(|error| failed(&error))?;
+    let (manifest, _) = asked.map_err(broke)?;
     let layer = component(&manifest).map_err(|words| failed(&words))?;
     let wasm = read(&client, &reference, layer).await?;
     let digest = digest_of(&wasm);
@@ -80,6 +81,23 @@ pub(super) async fn pull(args: Args) -> Result<(PathBuf, Digest), Failure> {
         None => forget_signature(&out)?,
     }
     Ok((out, digest))
+}
+
+/// A registry is never guessed: a name alone would be asked of one that nobody has named.
+fn reference(text: &str) -> Result<Reference, Failure> {
+    let registry = text.split_once('/').map(|(registry, _)| registry).unwrap_or_default();
+    if !registry.contains(['.', ':']) && registry != "localhost" {
+        let words =
+            format!("{text} names no registry: REGISTRY/NAME:TAG, such as ghcr.io/example/door-log:0.1.0");
+        return Err(Failure::usage(words));
+    }
+    text.parse().map_err(|error| Failure::usage(format!("{text}: {error}")))
+}
+
+/// An error and what lies behind it.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// The note with the end of its last line, which shells take from what they substitute.

@@ -1,11 +1,14 @@
 //! `plugin push`: uploads components. With `--source` a new version of a plugin takes the old one's place in a pipeline, after it was
 //! tried, or is tried beside it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use cairnlog_client::{
-    Client, Log, Pipeline, Plugin, Retry, SampledPlugin, Source, Stage, UploadOptions, Uploaded,
+    Client, Log, Pipeline, Plugin, Retried, Retry, RetryAnswer, SampledPlugin, Source, Stage, UploadOptions,
+    Uploaded,
 };
+use cairnlog_ledger::limits::{SAMPLE_BYTES_MAX, SAMPLES_MAX};
 use serde_json::{Value as Json, json};
 
 use super::inspect::digest_of;
@@ -15,6 +18,9 @@ use crate::cli::exit::Failure;
 use crate::cli::output::{Output, Shown, rows};
 use crate::cli::sources::{read_bounded, read_json, read_small};
 use crate::limits::PLUGIN_BYTES_MAX;
+
+/// Bytes from which on compiling is worth a word: interpreters.
+const LARGE: usize = 1 << 20;
 
 /// What is uploaded, and where it is bound.
 #[derive(clap::Args)]
@@ -37,7 +43,7 @@ pub(in crate::cli) struct Args {
     /// Take a component that imports WASI as long as it does not call it.
     #[arg(long)]
     stub_wasi: bool,
-    /// Bind it in place of a plugin of another name, or though a try refused something.
+    /// Bind it in place of a plugin of another name, or though it does not understand something in quarantine that the present one does.
     #[arg(long, requires = "source")]
     force: bool,
     #[command(flatten)]
@@ -55,10 +61,17 @@ pub(super) async fn push(args: Args) -> Result<(), Failure> {
     }
     let client = connection.connection.client()?;
     let config = config.as_deref().map(read_json).transpose()?;
-    let samples = sample.as_deref().map(read_small).transpose()?;
+    let samples = sample.as_deref().map(samples_of).transpose()?;
     let mut uploads = Vec::new();
     for file in &files {
         let wasm = read_bounded(file, PLUGIN_BYTES_MAX as u64)?;
+        if wasm.len() > LARGE {
+            eprintln!(
+                "{} has {} MiB: the server takes seconds to compile it …",
+                file.display(),
+                wasm.len() >> 20
+            );
+        }
         let options = UploadOptions {
             signature: sign::beside(file, &digest_of(&wasm))?,
             sample: samples.clone(),
@@ -82,12 +95,36 @@ fn show(uploads: &[Uploaded], output: Output) -> Result<(), Failure> {
     let mut stdout = std::io::stdout();
     output.list(&mut stdout, uploads)?;
     if output == Output::Table {
-        for Uploaded { samples, .. } in uploads.iter().filter(|upload| !upload.samples.is_empty()) {
-            println!();
+        for Uploaded { plugin, samples, .. } in uploads.iter().filter(|upload| !upload.samples.is_empty()) {
+            println!("\n{}@{} on the samples:", plugin.name, plugin.version);
             rows(&mut stdout, SampledPlugin::COLUMNS, samples.iter().map(Shown::cells))?;
         }
     }
+    let is_refused = |sample: &SampledPlugin| sample.outcome == "config-refused";
+    if uploads.iter().flat_map(|upload| &upload.samples).any(is_refused) {
+        eprintln!("The plugin was taken, but not tried: it refused its config; --config FILE gives it one.");
+    }
     Ok(())
+}
+
+/// The samples in a file, as the server takes them.
+fn samples_of(file: &Path) -> Result<String, Failure> {
+    let samples = read_small(file)?;
+    let failed = |words: String| Failure::usage(format!("{}: {words}", file.display()));
+    let lines: Vec<_> = (1..).zip(samples.lines()).filter(|(_, line)| !line.is_empty()).collect();
+    if lines.is_empty() {
+        return Err(failed("there is no sample in it: one a line".to_owned()));
+    }
+    if lines.len() > SAMPLES_MAX {
+        return Err(failed(format!("{} samples; at most {SAMPLES_MAX} are taken", lines.len())));
+    }
+    if let Some((number, line)) = lines.iter().find(|(_, line)| line.len() > SAMPLE_BYTES_MAX) {
+        let bytes = line.len();
+        return Err(failed(format!(
+            "line {number} has {bytes} bytes; a sample has at most {SAMPLE_BYTES_MAX}"
+        )));
+    }
+    Ok(samples)
 }
 
 /// A plugin as a stage names it, and its stage's config.
@@ -133,22 +170,19 @@ async fn bind(
             "{source} is bound as before; over {percent} of 100 batches it is tried in place of {before}: `cairnlog source canary show {source}`"
         ));
     }
-    let dry = Retry {
-        source: Some(source.to_owned()),
-        dry_run: true,
-        pipeline: Some(pipeline.clone()),
-        ..Retry::default()
-    };
-    let tried = log.retry(&dry).await?;
-    let (records, rejected) =
-        (tried.results.len(), tried.results.iter().filter(|row| row.status == "rejected").count());
+    let dry = Retry { source: Some(source.to_owned()), dry_run: true, ..Retry::default() };
+    let as_it_is = log.retry(&dry).await?;
+    let tried = log.retry(&Retry { pipeline: Some(pipeline.clone()), ..dry }).await?;
+    let records = tried.results.len() as u64;
+    let not_understood = records.saturating_sub(tried.logged + tried.skipped + tried.held);
     let words = format!(
-        "of {records} raw records in quarantine it would log {}, skip {} and still not understand {}",
-        tried.logged, tried.skipped, tried.quarantined
+        "of {records} raw records in quarantine it would log {}, skip {} and still not understand {not_understood}",
+        tried.logged, tried.skipped
     );
-    if rejected > 0 && !force {
+    let worse = worse(&as_it_is, &tried);
+    if worse > 0 && !force {
         return Err(Failure::refused(format!(
-            "{words}, and refuse the requests of {rejected}; nothing was bound: `--force` does it all the same"
+            "{words}, {worse} of which the present pipeline understands; nothing was bound: `--force` does it all the same"
         )));
     }
     let bound = log.put_source(source, &pipeline).await?;
@@ -159,6 +193,13 @@ async fn bind(
         "{source} is bound to pipeline {}, entry {}, in place of {before}; {words}",
         bound.pipeline, bound.pipeline_index
     ))
+}
+
+/// How many raw records one pipeline understands and the other does not.
+fn worse(before: &RetryAnswer, after: &RetryAnswer) -> usize {
+    let is_understood = |row: &&Retried| ["logged", "skipped"].contains(&row.status.as_str());
+    let understood: BTreeSet<u64> = after.results.iter().filter(is_understood).map(|row| row.index).collect();
+    before.results.iter().filter(is_understood).filter(|row| !understood.contains(&row.index)).count()
 }
 
 fn replaced(
@@ -210,6 +251,15 @@ pub(super) fn components(files: Vec<PathBuf>) -> Result<Vec<PathBuf>, Failure> {
     Ok(vec![project.component()])
 }
 
+/// Whom the server trusts of those who signed; else whom the signature names.
+pub(super) fn signed_by(plugin: &Plugin) -> String {
+    if !plugin.signed_by.is_empty() {
+        return plugin.signed_by.join(" ");
+    }
+    let named = plugin.signature.as_deref().map(sign::signers).unwrap_or_default();
+    named.into_iter().map(|name| format!("{name} (unchecked)")).collect::<Vec<_>>().join(" ")
+}
+
 impl Shown for Uploaded {
     const COLUMNS: &'static [&'static str] =
         &["plugin", "kinds", "new", "compiled in", "signed by", "digest"];
@@ -222,7 +272,7 @@ impl Shown for Uploaded {
             plugin.kinds.join(" "),
             new.to_owned(),
             format!("{} ms", plugin.compile_ms),
-            plugin.signed_by.join(" "),
+            signed_by(plugin),
             plugin.digest.to_string(),
         ]
     }

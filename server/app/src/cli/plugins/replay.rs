@@ -35,6 +35,8 @@ pub(super) struct Wanted {
 /// What came out, all fields.
 struct Outcome {
     index: u64,
+    /// Whether the openings have shown that it is the very raw record.
+    is_proven: bool,
     pipeline: Digest,
     fields: Vec<Compared>,
 }
@@ -48,14 +50,12 @@ pub(super) async fn replay(
 ) -> Result<Exit, Failure> {
     let Wanted { index, raw: file, content_type, plugins, openings } = wanted;
     let body = read_bounded(&file, INGEST_BYTES_MAX as u64)?;
+    require_record(log, index).await?;
     let disclosure = disclosed(log, index).await?;
     let Body::Record { source, pipeline, part: (part, _), raw: committed_raw } =
         disclosure.entry.body.clone()
     else {
-        return Err(Failure::usage(format!(
-            "entry {index} is of kind {}, not a record",
-            disclosure.entry.kind()
-        )));
+        return Err(Failure::refused(format!("what is disclosed of entry {index} is no record")));
     };
     let committed: Vec<Attribute> = disclosure.fields.iter().map(|field| field.attribute.clone()).collect();
     let received_ms = integer(&committed, "$received")
@@ -73,6 +73,7 @@ pub(super) async fn replay(
     // A line of a file comes without its end, as it came to the server.
     let line = body.strip_suffix(b"\n").unwrap_or(&body);
     let line = line.strip_suffix(b"\r").unwrap_or(line).to_vec();
+    let is_proven = openings.is_some();
     let told = openings.as_ref().map(|openings| openings.content_type.clone());
     let content_type = content_type.or(told).unwrap_or_else(|| guess(&line).to_owned());
     let fields = super::off_thread(move || {
@@ -102,7 +103,7 @@ pub(super) async fn replay(
         replay.run(&host).map_err(|error| Failure::refused(error.to_string()))
     })
     .await?;
-    let outcome = Outcome { index, pipeline, fields };
+    let outcome = Outcome { index, is_proven, pipeline, fields };
     let mut stdout = std::io::stdout();
     match output {
         Output::Table => {
@@ -126,6 +127,19 @@ pub(super) async fn replay(
     }
     eprintln!("That is not what the pipeline of entry {index} makes of this raw record.");
     Ok(Exit::Refused)
+}
+
+/// Of other entries there is nothing to replay, and not all of them can be disclosed.
+async fn require_record(log: &Log, index: u64) -> Result<(), Failure> {
+    let entry = log.entry(index).await?.entry;
+    let entry = Entry::parse(&entry).map_err(|error| Failure::refused(format!("entry {index}: {error}")))?;
+    match entry.body {
+        Body::Record { .. } => Ok(()),
+        Body::Quarantine { .. } => Err(Failure::usage(format!(
+            "entry {index} is a raw record in quarantine: no pipeline has made anything of it, so there is nothing to replay"
+        ))),
+        _ => Err(Failure::usage(format!("entry {index} is of kind {}, not a record", entry.kind()))),
+    }
 }
 
 /// All fields of the record, proven under the log's head.
@@ -244,10 +258,11 @@ impl Outcome {
         if dropped + pseudonyms == 0 {
             return String::new();
         }
-        format!(
-            " {dropped} dropped values and {pseudonyms} pseudonyms could not be compared: of those another raw record may hold others; \
-             --openings shows that it is this one."
-        )
+        let left = format!(" Not compared: dropped values {dropped}, pseudonyms {pseudonyms}");
+        if self.is_proven {
+            return format!("{left}; but it is the very raw record that the entry commits to.");
+        }
+        format!("{left}: of those another raw record may hold others; --openings shows that it is this one.")
     }
 
     fn is_good(&self) -> bool {

@@ -89,16 +89,25 @@ impl Runner {
 
     /// What each record comes to by itself, in an instance of its own.
     pub(super) fn alone(&self, sample: &Sample) -> Result<Vec<Made>, Failure> {
-        (0..sample.len()).map(|place| Ok(self.run(sample, place..place + 1)?.0.remove(0))).collect()
+        let one = |place| {
+            let (mut made, _, log) = self.run(sample, place..place + 1)?;
+            say(&log);
+            Ok(made.remove(0))
+        };
+        (0..sample.len()).map(one).collect()
     }
 
     /// What all records come to as a server would run them, in batches; fuel is the whole run's.
     pub(super) fn together(&self, sample: &Sample) -> Result<(Vec<Json>, u64), Failure> {
-        let (made, fuel) = self.run(sample, 0..sample.len())?;
+        let (made, fuel, _) = self.run(sample, 0..sample.len())?;
         Ok((made.into_iter().map(|made| made.json).collect(), fuel))
     }
 
-    fn run(&self, sample: &Sample, range: std::ops::Range<usize>) -> Result<(Vec<Made>, u64), Failure> {
+    fn run(
+        &self,
+        sample: &Sample,
+        range: std::ops::Range<usize>,
+    ) -> Result<(Vec<Made>, u64, PluginLog), Failure> {
         // Each run by itself: a hundred records that fail are each looked at.
         let stage = self.stage.apart();
         match sample {
@@ -134,9 +143,8 @@ impl Runner {
         sizes: Vec<usize>,
         run: Result<Run<Verdict<T>>, Interrupted>,
         json: impl Fn(T, usize) -> Json,
-    ) -> Result<(Vec<Made>, u64), Failure> {
+    ) -> Result<(Vec<Made>, u64, PluginLog), Failure> {
         let Run { results, fuel, memory_bytes, log } = run.map_err(|interrupted| failed(&interrupted))?;
-        say(&log);
         let made = results.into_iter().zip(sizes).enumerate().map(|(place, (verdict, size))| Made {
             json: match verdict {
                 Ok(result) => json(result, place),
@@ -145,7 +153,7 @@ impl Runner {
             fuel: (fuel, self.host.limits().fuel(size)),
             memory_bytes,
         });
-        Ok((made.collect(), fuel))
+        Ok((made.collect(), fuel, log))
     }
 }
 

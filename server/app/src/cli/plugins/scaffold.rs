@@ -42,6 +42,8 @@ pub(super) fn scaffold(dir: &Path, name: &str, kind: &str, language: Language) -
         Language::Rust => {
             let manifest = template("rust/sdk-Cargo.toml").unwrap_or_default();
             write(&dir.join("sdk/plugin/Cargo.toml"), manifest.as_bytes())?;
+            let lock = template("rust/Cargo.lock").unwrap_or_default();
+            write(&dir.join("Cargo.lock"), words(lock).as_bytes())?;
             copy(&RUST_SDK, RUST_SDK.path(), &dir.join("sdk/plugin/src"), &as_it_is)?;
             copy(&WIT, WIT.path(), &dir.join("wit"), &as_it_is)?;
         }
@@ -94,6 +96,8 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::cli::plugins::project::Project;
 
@@ -128,5 +132,15 @@ mod tests {
         for (name, wanted) in own["dependencies"].as_table().unwrap() {
             assert_eq!(wanted, &workspace["workspace"]["dependencies"][name], "{name}");
         }
+        let packages = |lock: &str| -> BTreeSet<(String, String)> {
+            let lock: toml::Value = toml::from_str(lock).unwrap();
+            let member = |package: &toml::Value, name: &str| package[name].as_str().unwrap().to_owned();
+            let packages = lock["package"].as_array().unwrap().iter();
+            packages.map(|package| (member(package, "name"), member(package, "version"))).collect()
+        };
+        let tested = packages(include_str!("../../../../../plugins/Cargo.lock"));
+        let mut own = packages(template("rust/Cargo.lock").unwrap());
+        assert!(own.remove(&("{{name}}".to_owned(), "0.1.0".to_owned())));
+        assert!(own.is_subset(&tested), "{:?}", own.difference(&tested).collect::<Vec<_>>());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cairnlog_client::{NormalizerErrorPolicy, OnError, Source, Stage};
+use cairnlog_client::{NormalizerErrorPolicy, OnError, Pipeline, Source, Stage};
 use serde_json::{Value, json};
 
 use crate::cli::exit::Failure;
@@ -20,44 +20,54 @@ impl Listed {
     pub(super) fn print(&self, output: Output) -> Result<(), Failure> {
         let mut stdout = std::io::stdout();
         output.one(&mut stdout, self)?;
-        if output == Output::Table {
-            println!();
-            rows(&mut stdout, &["stage", "plugin", "on error", "config"], self.stages())?;
+        let Source { normalizer, redactors, retention, .. } = &self.source;
+        if let (Output::Table, Some(normalizer), Some(retention)) = (output, normalizer, retention) {
+            let (normalizer, redactors) = (normalizer.clone(), redactors.clone());
+            print_stages(&Pipeline { normalizer, redactors, retention: retention.clone() }, &self.names)?;
         }
         Ok(())
     }
 
     fn name(&self, plugin: &str) -> String {
-        self.names.get(plugin).map_or(plugin, String::as_str).to_owned()
+        name(&self.names, plugin)
     }
+}
 
-    /// Its stages, a row each.
-    fn stages(&self) -> Vec<Vec<String>> {
-        let Source { normalizer, redactors, retention, .. } = &self.source;
-        let config = |config: &Option<Value>| config.as_ref().map(Value::to_string).unwrap_or_default();
-        let row = |role: &str, plugin: &str, policy: String, given: &Option<Value>| {
-            vec![role.to_owned(), self.name(plugin), policy, config(given)]
-        };
-        let other = |role, stage: &Stage| {
-            let policy = if stage.on_error == Some(OnError::Reject) { "reject" } else { "quarantine" };
-            row(role, &stage.plugin, policy.to_owned(), &stage.config)
-        };
-        let mut stages = Vec::new();
-        if let Some(stage) = normalizer {
-            let policy = match &stage.on_error {
-                Some(NormalizerErrorPolicy::Fallback(_)) => "fallback",
-                Some(NormalizerErrorPolicy::Reject) => "reject",
-                Some(NormalizerErrorPolicy::Quarantine) | None => "quarantine",
-            };
-            stages.push(row("normalizer", &stage.plugin, policy.to_owned(), &stage.config));
-            if let Some(NormalizerErrorPolicy::Fallback(fallback)) = &stage.on_error {
-                stages.push(row("fallback", &fallback.plugin, "quarantine".to_owned(), &fallback.config));
-            }
+fn name(names: &BTreeMap<String, String>, plugin: &str) -> String {
+    names.get(plugin).map_or(plugin, String::as_str).to_owned()
+}
+
+/// A pipeline's stages, a row each.
+pub(in crate::cli) fn print_stages(
+    pipeline: &Pipeline,
+    names: &BTreeMap<String, String>,
+) -> Result<(), Failure> {
+    let Pipeline { normalizer, redactors, retention } = pipeline;
+    let row = |role: &str, plugin: &str, policy: &str, config: &Option<Value>| {
+        let config = config.as_ref().map(Value::to_string).unwrap_or_default();
+        vec![role.to_owned(), name(names, plugin), policy.to_owned(), config]
+    };
+    let other = |role, stage: &Stage| {
+        let policy = if stage.on_error == Some(OnError::Reject) { "reject" } else { "quarantine" };
+        row(role, &stage.plugin, policy, &stage.config)
+    };
+    let mut stages = match &normalizer.on_error {
+        Some(NormalizerErrorPolicy::Fallback(fallback)) => vec![
+            row("normalizer", &normalizer.plugin, "fallback", &normalizer.config),
+            row("fallback", &fallback.plugin, "quarantine", &fallback.config),
+        ],
+        Some(NormalizerErrorPolicy::Reject) => {
+            vec![row("normalizer", &normalizer.plugin, "reject", &normalizer.config)]
         }
-        stages.extend(redactors.iter().map(|stage| other("redactor", stage)));
-        stages.extend(retention.iter().map(|stage| other("retention", stage)));
-        stages
-    }
+        Some(NormalizerErrorPolicy::Quarantine) | None => {
+            vec![row("normalizer", &normalizer.plugin, "quarantine", &normalizer.config)]
+        }
+    };
+    stages.extend(redactors.iter().map(|stage| other("redactor", stage)));
+    stages.push(other("retention", retention));
+    println!();
+    rows(&mut std::io::stdout(), &["stage", "plugin", "on error", "config"], stages)?;
+    Ok(())
 }
 
 impl Shown for Listed {
