@@ -13,7 +13,7 @@ pub enum Level {
     Error,
 }
 
-/// Writes a message to the source's diagnostic ring, which is sealed and read by role; the operator's own log gets the level
+/// Writes a message to the source's diagnostic ring, which is in memory and read by role; the operator's own log gets the level
 /// and the count alone. In a native test it goes to standard error.
 #[cfg(target_arch = "wasm32")]
 pub fn log(level: Level, message: &str) {
@@ -27,7 +27,7 @@ pub fn log(level: Level, message: &str) {
     host::log(level, message);
 }
 
-/// Writes a message to the source's diagnostic ring, which is sealed and read by role; the operator's own log gets the level
+/// Writes a message to the source's diagnostic ring, which is in memory and read by role; the operator's own log gets the level
 /// and the count alone. In a native test it goes to standard error.
 #[cfg(not(target_arch = "wasm32"))]
 pub fn log(level: Level, message: &str) {
