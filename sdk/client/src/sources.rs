@@ -113,7 +113,7 @@ pub struct Canary {
     pub batches_missed: u64,
     /// Raw records of the batches.
     pub records: u64,
-    /// Raw records that were compared since the figures were last shown: they are for 100 at a time.
+    /// Raw records that it was handed since the figures were last shown: they are for 100 or more.
     pub waiting: u64,
     /// Raw records of which it makes the very same.
     pub same: u64,

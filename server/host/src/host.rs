@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cairnlog_verify::event::Attribute;
@@ -204,7 +204,7 @@ impl Host {
             footprint: Footprint::of(&component, found.core_instances),
             pre,
             exports,
-            batches: AtomicU64::new(0),
+            batches: Arc::default(),
             is_tripped: Arc::default(),
             memory_peak: AtomicUsize::new(0),
         })
@@ -396,7 +396,9 @@ impl Host {
             }
             results.extend(verdicts);
         }
-        stage.plugin().memory_peak.fetch_max(run.memory_bytes, Ordering::Relaxed);
+        if !stage.is_apart() {
+            stage.plugin().memory_peak.fetch_max(run.memory_bytes, Ordering::Relaxed);
+        }
         stage.report(&run.log);
         Ok(run)
     }

@@ -33,7 +33,7 @@ pub struct Plugin {
     pub(crate) pre: InstancePre<State>,
     pub(crate) exports: Exports,
     /// Batches so far.
-    pub(crate) batches: AtomicU64,
+    pub(crate) batches: Arc<AtomicU64>,
     /// Whether it has given two answers to one record.
     pub(crate) is_tripped: Arc<AtomicBool>,
     /// The most memory that an instance had.
@@ -41,7 +41,7 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    /// The most memory that an instance of it had while it ran over records, in bytes.
+    /// The most memory that an instance of it had while it ran over records, trials apart, in bytes.
     pub fn memory_peak(&self) -> usize {
         self.memory_peak.load(Ordering::Relaxed)
     }

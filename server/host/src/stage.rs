@@ -1,7 +1,7 @@
 //! A plugin in one place of one source's pipeline: when it is run, when it is not, and what the operator hears of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::bisect::Batch;
@@ -18,6 +18,8 @@ pub struct Stage {
     breaker: Arc<Breaker>,
     /// Whether it was seen to give two answers to one record: the plugin's own, or a trial's.
     is_tripped: Arc<AtomicBool>,
+    /// Batches so far: the plugin's own, or a trial's.
+    batches: Arc<AtomicU64>,
 }
 
 impl Stage {
@@ -27,6 +29,7 @@ impl Stage {
             config: config.into(),
             breaker: Arc::default(),
             is_tripped: Arc::clone(&plugin.is_tripped),
+            batches: Arc::clone(&plugin.batches),
         }
     }
 
@@ -40,11 +43,11 @@ impl Stage {
     #[must_use]
     pub fn apart(&self) -> Self {
         let is_tripped = Arc::new(AtomicBool::new(self.is_tripped.load(Ordering::Relaxed)));
-        Self { breaker: Arc::default(), is_tripped, ..self.clone() }
+        Self { breaker: Arc::default(), is_tripped, batches: Arc::default(), ..self.clone() }
     }
 
     /// Whether it is one of those.
-    fn is_apart(&self) -> bool {
+    pub(crate) fn is_apart(&self) -> bool {
         !Arc::ptr_eq(&self.is_tripped, &self.plugin.is_tripped)
     }
 
@@ -75,7 +78,7 @@ impl Stage {
 
     /// Which record of a batch is run again, if one is: another one each time.
     pub(crate) fn sampled(&self, records: usize) -> Option<usize> {
-        let batch = self.plugin.batches.fetch_add(1, Ordering::Relaxed);
+        let batch = self.batches.fetch_add(1, Ordering::Relaxed);
         if records == 0 || !batch.is_multiple_of(BATCHES_PER_SAMPLE) {
             return None;
         }

@@ -99,7 +99,7 @@ pub struct CanaryCounts {
     pub batches_missed: u64,
     /// Raw records of the batches.
     pub records: u64,
-    /// Raw records that were compared since, less than [`CANARY_RECORDS_SHOWN`](crate::limits::CANARY_RECORDS_SHOWN).
+    /// Raw records that it was handed since, whatever it makes of them.
     pub waiting: u64,
     /// Raw records of which it makes the very same, or that it refuses or skips as the source's own pipeline does.
     pub same: u64,
@@ -126,6 +126,9 @@ pub(crate) struct Canary {
 struct Figures {
     counted: CanaryCounts,
     shown: CanaryCounts,
+    /// Raw records of the batches that it was handed, whatever became of them; and how many there were when figures were last shown.
+    handed: u64,
+    handed_when_shown: u64,
 }
 
 /// The right to run a canary over a batch, until it is dropped. A few are out at a time: the batches of a large request come at once.
@@ -237,6 +240,7 @@ impl Picked {
     pub(crate) fn start(self) {
         let Self { turn, batch } = self;
         let canary = Arc::clone(&turn.0);
+        canary.lock().handed += batch.records.len() as u64;
         tokio::spawn(async move {
             let (log, source) = (batch.log, format!("{}#canary", batch.source));
             let workers = Arc::clone(&batch.ready.workers);
@@ -259,11 +263,11 @@ impl Picked {
 impl Figures {
     fn since(now_ms: u64) -> Self {
         let none = CanaryCounts { counted_since_ms: now_ms, ..CanaryCounts::default() };
-        Self { counted: none.clone(), shown: none }
+        Self { counted: none.clone(), shown: none, handed: 0, handed_when_shown: 0 }
     }
 
     fn shown(&self) -> CanaryCounts {
-        CanaryCounts { waiting: self.counted.records - self.shown.records, ..self.shown.clone() }
+        CanaryCounts { waiting: self.handed - self.handed_when_shown, ..self.shown.clone() }
     }
 
     fn miss(&mut self) {
@@ -281,10 +285,11 @@ impl Figures {
 
     /// Shows what was counted, once it is of enough. Also that batches are missed says something of them: a plugin may take its time.
     fn show(&mut self) {
-        let records = self.counted.records - self.shown.records;
-        let missed = self.counted.batches_missed - self.shown.batches_missed;
-        if records.max(missed) >= CANARY_RECORDS_SHOWN {
+        if self.counted.records - self.shown.records >= CANARY_RECORDS_SHOWN {
             self.shown = self.counted.clone();
+            self.handed_when_shown = self.handed;
+        } else if self.counted.batches_missed - self.shown.batches_missed >= CANARY_RECORDS_SHOWN {
+            self.shown.batches_missed = self.counted.batches_missed;
         }
     }
 }
@@ -428,6 +433,7 @@ mod tests {
     fn figures_are_shown_for_many_records_at_a_time() {
         let mut figures = Figures::since(7);
         let send = |records: u64, figures: &mut Figures| {
+            figures.handed += records;
             for _ in 0..records {
                 figures.counted.count(&Made::Skipped, &Made::Refused("trap"));
             }
@@ -439,12 +445,15 @@ mod tests {
         assert_eq!(send(51, &mut figures), (150, 0, 150));
         assert_eq!(send(1, &mut figures), (150, 1, 150), "nor of one more");
         assert_eq!(send(99, &mut figures), (250, 0, 250));
+        // What was missed is shown by itself: it brings no figures of few to light.
+        assert_eq!(send(1, &mut figures), (250, 1, 250));
         for _ in 0..99 {
             figures.miss();
         }
         assert_eq!(figures.shown().batches_missed, 0);
         figures.miss();
         assert_eq!((figures.shown().batches_missed, figures.shown().counted_since_ms), (100, 7));
+        assert_eq!((figures.shown().records, figures.shown().refused["trap"]), (250, 250));
     }
 
     #[test]

@@ -66,9 +66,7 @@ impl Diagnostics {
     /// Forgets what is too old, of all sources.
     pub(crate) fn prune(&self, now_ms: u64) {
         self.lock().retain(|_, ring| {
-            while ring.front().is_some_and(|(at_ms, _)| now_ms.saturating_sub(*at_ms) >= MESSAGES_KEPT_MS) {
-                ring.pop_front();
-            }
+            ring.retain(|(at_ms, _)| now_ms.saturating_sub(*at_ms) < MESSAGES_KEPT_MS);
             !ring.is_empty()
         });
     }

@@ -33,8 +33,13 @@ pub enum LedgerError {
     #[error("the log is frozen: it takes nothing more, and can be read and proven as before")]
     Frozen,
     /// A stage of the pipeline refused a raw record and the source says that this refuses the request.
-    #[error("{0}")]
-    Rejected(String),
+    #[error("{words}")]
+    Rejected {
+        /// What happened.
+        words: String,
+        /// The stable word for why.
+        slug: &'static str,
+    },
     /// The plugin has not the kind that the stage needs.
     #[error("{0}")]
     WrongKind(String),

@@ -87,11 +87,6 @@ impl Refusal {
         Self { slug, detail: detail.into() }
     }
 
-    /// The stable word of a reason as it stands in an answer.
-    pub(crate) fn slug_of(reason: &str) -> String {
-        reason.split_once(':').map_or(reason, |(slug, _)| slug).to_owned()
-    }
-
     /// As it stands in the answer.
     pub(crate) fn reason(&self) -> String {
         if self.detail.is_empty() { self.slug.to_owned() } else { format!("{}: {}", self.slug, self.detail) }
@@ -136,6 +131,10 @@ impl Step {
         }
     }
 
+    fn timed<T>(&self, stage: timing::Stage, run: impl FnOnce() -> T) -> T {
+        if self.is_counted { stage.timed(run) } else { run() }
+    }
+
     /// Counts raw records that are quarantined for it.
     fn count_quarantined(&self, records: usize) {
         if self.is_counted && records > 0 {
@@ -149,10 +148,11 @@ impl Step {
     fn refuse(&self, refusal: Refusal) -> Result<Refusal, LedgerError> {
         if self.rejects {
             let reason = refusal.reason();
-            return Err(LedgerError::Rejected(format!(
+            let words = format!(
                 "{} refused a raw record, and the source rejects such requests; nothing was kept: {reason}",
                 self.plugin
-            )));
+            );
+            return Err(LedgerError::Rejected { words, slug: refusal.slug });
         }
         Ok(refusal)
     }
@@ -257,9 +257,9 @@ impl Pipeline {
     ) -> Result<Ran<Result<Vec<Decided>, Refusal>>, LedgerError> {
         let mut chunk = Chunk::new(records);
         for redactor in &self.redactors {
-            timing::Stage::Redact.timed(|| chunk.redact(redactor, rules))?;
+            redactor.timed(timing::Stage::Redact, || chunk.redact(redactor, rules))?;
         }
-        timing::Stage::Retention.timed(|| chunk.decide(&self.retention, rules))?;
+        self.retention.timed(timing::Stage::Retention, || chunk.decide(&self.retention, rules))?;
         let (fuel, messages) = (chunk.fuel, std::mem::take(&mut chunk.messages));
         Ok(Ran { results: chunk.into_results(), fuel, messages })
     }

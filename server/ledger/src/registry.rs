@@ -186,12 +186,26 @@ impl Registry {
         upload: Upload,
         write: impl AsyncFnOnce(Taken, &PluginInfo, Vec<u8>) -> Result<(), LedgerError>,
     ) -> Result<PluginInfo, LedgerError> {
-        let Upload { wasm, signature, .. } = upload;
         let _changing = self.changing.write().await;
+        self.sign_kept(digest, upload, write).await
+    }
+
+    /// The same, while nothing else changes.
+    async fn sign_kept(
+        &self,
+        digest: &Digest,
+        upload: Upload,
+        write: impl AsyncFnOnce(Taken, &PluginInfo, Vec<u8>) -> Result<(), LedgerError>,
+    ) -> Result<PluginInfo, LedgerError> {
+        let Upload { wasm, signature, .. } = upload;
         let Loaded { mut info, plugin } = self.get(digest).ok_or_else(|| unknown(&digest.to_string()))?;
         self.signers.check(digest, signature.as_deref().or(info.signature.as_deref()))?;
         let signature = match (&info.signature, signature) {
-            (Some(known), Some(new)) => Some(join_plugin_signatures(known, &new)?),
+            (Some(known), Some(new)) => {
+                let both = join_plugin_signatures(known, &new);
+                // What is kept must be worth no less than what was just checked.
+                Some(if self.signers.check(digest, Some(&both)).is_ok() { both } else { new })
+            }
             (known, new) => new.or_else(|| known.clone()),
         };
         if signature != info.signature {
@@ -225,12 +239,12 @@ impl Registry {
         write: impl AsyncFnOnce(Taken, &PluginInfo, Vec<u8>) -> Result<(), LedgerError>,
     ) -> Result<(PluginInfo, bool), LedgerError> {
         let started = Instant::now();
-        let Upload { wasm, signature, unused_wasi: unused } = upload;
+        let Upload { wasm, signature, unused_wasi: unused } = upload.clone();
         let plugin = load(&self.host, wasm.clone(), unused).await??;
         let compile_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let _changing = self.changing.write().await;
-        if let Some(known) = self.get(&digest) {
-            return Ok((known.info, false));
+        if self.get(&digest).is_some() {
+            return Ok((self.sign_kept(&digest, upload, write).await?, false));
         }
         let info = PluginInfo {
             compile_ms,

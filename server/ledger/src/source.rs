@@ -120,19 +120,6 @@ impl SourceSpec {
     }
 }
 
-impl SourceSpec {
-    /// The plugins as they are named, fallback included.
-    pub(crate) fn plugins(&self) -> impl Iterator<Item = &str> {
-        let fallback = match &self.normalizer.on_error {
-            Policy::Fallback { plugin, .. } => Some(plugin),
-            Policy::Quarantine | Policy::Reject => None,
-        };
-        let stages =
-            std::iter::once(&self.normalizer).chain(&self.redactors).chain(std::iter::once(&self.retention));
-        stages.map(|stage| &stage.plugin).chain(fallback).map(String::as_str)
-    }
-}
-
 impl From<Manifest> for SourceSpec {
     fn from(Manifest { normalizer, redactors, retention, .. }: Manifest) -> Self {
         let redactors = redactors.into_iter().map(StageSpec::from).collect();

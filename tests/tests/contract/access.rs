@@ -177,6 +177,18 @@ async fn tokens_that_cannot_be_are_refused() {
     }
 }
 
+/// What plugins say may quote what redactors take, so an auditor alone is not shown it; nor does any other route ask for more.
+#[tokio::test]
+async fn an_auditor_may_all_but_read_messages_without_reidentify() {
+    let site = Site::start().await;
+    let token = token(&site.server, &new_token(&[Role::Auditor])).await;
+    for route in ROUTES.iter().filter(|route| route.role == Some(Role::Auditor)) {
+        let response = site.request(route, "alone").bearer_auth(&token).send().await.unwrap();
+        let is_shown = response.status() != 403;
+        assert_eq!(is_shown, !route.path.ends_with("/messages"), "{} {}", route.method, route.path);
+    }
+}
+
 #[tokio::test]
 async fn several_roles_add_up() {
     let site = Site::start().await;

@@ -72,16 +72,19 @@ pub(super) fn openings_of(file: &Path, first: u64, leaf_hash: &Hash) -> Result<O
     let is_of = |row: &IngestRow| {
         row.index == Some(first) && row.leaf_hash.as_ref().is_none_or(|known| known == leaf_hash)
     };
-    let mut lines = BufReader::new(File::open(file).map_err(failed)?).lines();
-    let found = lines.find_map(|line| {
-        let row: Option<IngestRow> = line.ok().and_then(|line| {
-            // The rows of an answer will do as well as what `ingest` keeps.
-            let mut row: Value = serde_json::from_str(&line).ok()?;
-            row.as_object_mut()?.entry("status").or_insert_with(|| "logged".into());
-            serde_json::from_value(row).ok()
-        });
-        row.filter(is_of)?.openings
-    });
+    let row_of = |line: &str| -> Option<IngestRow> {
+        // The rows of an answer will do as well as what `ingest` keeps.
+        let mut row: Value = serde_json::from_str(line).ok()?;
+        row.as_object_mut()?.entry("status").or_insert_with(|| "logged".into());
+        serde_json::from_value(row).ok()
+    };
+    let mut found = None;
+    for line in BufReader::new(File::open(file).map_err(failed)?).lines() {
+        found = row_of(&line.map_err(failed)?).filter(is_of).and_then(|row| row.openings);
+        if found.is_some() {
+            break;
+        }
+    }
     let openings = found.ok_or_else(|| {
         let words = format!("{} has no openings of entry {first}", file.display());
         Failure::incomplete(words)

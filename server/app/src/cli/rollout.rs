@@ -77,7 +77,7 @@ pub(super) async fn canary(command: Command) -> Result<Exit, Failure> {
             show(&canary, &names, connection.output())?;
             if canary.records == 0 {
                 let words = format!(
-                    "figures are shown for 100 raw records at a time; {} were compared so far",
+                    "figures are shown for 100 raw records at a time; it was handed {} so far",
                     canary.waiting
                 );
                 return Err(Failure::incomplete(words));

@@ -69,7 +69,7 @@ pub(crate) fn outcome(fate: TrialFate) -> TrialOutcome {
 }
 
 impl From<Trial> for TrialView {
-    fn from(Trial { fate, reason, events, fuel, fuel_max, messages }: Trial) -> Self {
+    fn from(Trial { fate, reason, word: _, events, fuel, fuel_max, messages }: Trial) -> Self {
         let mut view = Self {
             outcome: outcome(fate),
             reason,

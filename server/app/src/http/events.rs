@@ -243,7 +243,7 @@ impl From<cairnlog_ledger::LedgerError> for Problem {
                     None => problem,
                 };
             }
-            E::Rejected(_) | E::WrongKind(_) => Slug::Rejected,
+            E::Rejected { .. } | E::WrongKind(_) => Slug::Rejected,
             E::InvalidPlugin(refused) => {
                 let faults = refused.errors.iter().map(|fault| problem::Fault {
                     code: fault.code.to_string(),

@@ -49,7 +49,7 @@ pub(crate) struct CanaryView {
     batches_missed: u64,
     /// Raw records of the batches.
     records: u64,
-    /// Raw records that were compared since the figures were last shown.
+    /// Raw records that it was handed since the figures were last shown.
     waiting: u64,
     /// Raw records of which it makes the very same.
     same: u64,

@@ -19,13 +19,13 @@ use super::chunk::Request;
 use super::lot::{Done, Duplicate, with_entities, with_seen};
 use super::trial::{Trial, TrialFate, Tried};
 use crate::access::{Access, Activity, Who};
-use crate::answer::Status;
 use crate::control::Saying;
 use crate::error::LedgerError;
 use crate::inflight::Fingerprint;
 use crate::limits::{QUARANTINE_ROWS_READ, QUARANTINE_TRIED, RETRIED_MAX};
 use crate::log::{Log, Ready, draft};
-use crate::pipeline::{Pipeline, Refusal};
+use crate::manifest::Manifest;
+use crate::pipeline::Pipeline;
 use crate::prepared::Prepared;
 use crate::read::{Opened, Opening, Rows};
 use crate::retain::id_text;
@@ -179,7 +179,11 @@ impl Log {
         by: impl Into<Who>,
     ) -> Result<Vec<(u64, Option<Told>)>, LedgerError> {
         self.check_retry(indices)?;
-        self.say_retry(&by.into(), "quarantine.try", indices.len(), spec).await?;
+        let manifest = match spec {
+            Some(spec) => Some(spec.clone().resolve(&self.shared().registry, String::new())?),
+            None => None,
+        };
+        self.say_retry(&by.into(), "quarantine.try", indices.len(), manifest.as_ref()).await?;
         // One a source.
         let mut pipelines: BTreeMap<String, Arc<Pipeline>> = BTreeMap::new();
         let mut all = Vec::with_capacity(indices.len());
@@ -200,9 +204,11 @@ impl Log {
             let pipeline = match (pipelines.get(&source), spec) {
                 (Some(known), _) => Arc::clone(known),
                 (None, Some(spec)) => Arc::new(self.try_source(&source, spec.clone()).await?.1),
-                (None, None) => Arc::new(ready.pipeline.apart()),
+                (None, None) => Arc::clone(&ready.pipeline),
             };
             pipelines.insert(source.clone(), Arc::clone(&pipeline));
+            // As a retry has it: what one fails on says nothing of the next.
+            let pipeline = Arc::new(pipeline.apart());
             let ready = Ready { pipeline, canary: None, ..ready };
             let turn = source.clone();
             let tried = Tried { ready, received_ms, source, content_type, attributes };
@@ -212,18 +218,21 @@ impl Log {
         Ok(all)
     }
 
-    /// Says in the control log who tries what is in quarantine, and with which plugins, if they are not the source's.
+    /// Says in the control log who tries what is in quarantine, and with which pipeline, if it is not the source's.
     async fn say_retry(
         &self,
         by: &Who,
         operation: &str,
         records: usize,
-        spec: Option<&SourceSpec>,
+        manifest: Option<&Manifest>,
     ) -> Result<(), LedgerError> {
         let records = said::integer("quarantine.records", i64::try_from(records).unwrap_or(i64::MAX));
         let mut access = Access::new(by, Activity::Update, operation, self.now_ms()).of("log", self.name());
-        for plugin in spec.iter().flat_map(|spec| spec.plugins()) {
-            access = access.of("plugin", plugin);
+        if let Some(manifest) = manifest {
+            access = access.of("pipeline", &manifest.content()?.to_string());
+            for plugin in manifest.plugins() {
+                access = access.of("plugin", &plugin.to_string());
+            }
         }
         self.shared().say_change(access.with([records]), 0, |_| {}).await
     }
@@ -300,7 +309,7 @@ impl Log {
         });
         let mut read = match self.normalize(&request, vec![Bytes::from(body)]).await {
             Ok(read) => read,
-            Err(LedgerError::Rejected(words)) => return Ok(RetryFate::Quarantined(words)),
+            Err(LedgerError::Rejected { words, .. }) => return Ok(RetryFate::Quarantined(words)),
             Err(error) => return Err(error),
         };
         let names = read.iter().filter_map(|read| read.sighting.as_ref()).flat_map(Sighting::fingerprints);
@@ -309,7 +318,7 @@ impl Log {
         self.mark_duplicates(&mut read, now_ms).await?;
         let done = match self.seal(&request, read).await {
             Ok(mut done) => done.pop(),
-            Err(LedgerError::Rejected(words)) => return Ok(RetryFate::Quarantined(words)),
+            Err(LedgerError::Rejected { words, .. }) => return Ok(RetryFate::Quarantined(words)),
             Err(error) => return Err(error),
         };
         match done {
@@ -399,16 +408,11 @@ impl Log {
 
 impl Told {
     fn of(trial: Trial, is_unbound: bool) -> Self {
-        let Trial { fate, reason, fuel, .. } = trial;
+        let Trial { fate, reason, word, fuel, .. } = trial;
         if !is_unbound {
             return Self { fate, reason, fuel: Some(fuel) };
         }
-        let reason = match fate {
-            // All words are the plugin's own.
-            TrialFate::Would(Status::Skipped) => None,
-            _ => reason.as_deref().map(Refusal::slug_of),
-        };
-        Self { fate, reason, fuel: None }
+        Self { fate, reason: word.map(str::to_owned), fuel: None }
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Trial {
     pub fate: TrialFate,
     /// Why it would not be logged.
     pub reason: Option<String>,
+    /// The stable word for that, where it is the server's.
+    pub word: Option<&'static str>,
     /// What would be logged, in order.
     pub events: Vec<TrialEvent>,
     /// Fuel that all stages spent on it.
@@ -102,20 +104,23 @@ impl Tried {
         let Self { ready, received_ms, source, content_type, attributes } = self;
         let raw = RawRecord { received_ms: *received_ms, source, content_type, attributes, body };
         let fuel_max = ready.host.limits().fuel(raw_bytes(&raw));
-        let trial = |fate, reason| Trial {
+        let trial = |fate, reason, word| Trial {
             fate,
             reason,
+            word,
             events: Vec::new(),
             fuel: 0,
             fuel_max,
             messages: Vec::new(),
         };
-        let refused = |reason| trial(TrialFate::Would(Status::Quarantined), Some(reason));
+        let refused = |refusal: &Refusal| {
+            trial(TrialFate::Would(Status::Quarantined), Some(refusal.reason()), Some(refusal.slug))
+        };
         if body.len() > ready.record_bytes_max {
-            return Ok(refused(Refusal::new("too-large", "").reason()));
+            return Ok(refused(&Refusal::new("too-large", "")));
         }
         let rejected = |error| match error {
-            LedgerError::Rejected(words) => Ok(trial(TrialFate::Rejected, Some(words))),
+            LedgerError::Rejected { words, slug } => Ok(trial(TrialFate::Rejected, Some(words), Some(slug))),
             other => Err(other),
         };
         let mut ran = match ready.pipeline.normalize(&ready.host, &[raw]) {
@@ -126,10 +131,14 @@ impl Tried {
         let events = match ran.results.pop() {
             Some(Normalized::Events(events)) => events,
             Some(Normalized::Skip(why)) => {
-                return Ok(Trial { fuel, messages, ..trial(TrialFate::Would(Status::Skipped), Some(why)) });
+                return Ok(Trial {
+                    fuel,
+                    messages,
+                    ..trial(TrialFate::Would(Status::Skipped), Some(why), None)
+                });
             }
             Some(Normalized::Refused(refusal)) => {
-                return Ok(Trial { fuel, messages, ..refused(refusal.reason()) });
+                return Ok(Trial { fuel, messages, ..refused(&refusal) });
             }
             None => return Err(LedgerError::Internal("a raw record was lost".to_owned())),
         };
@@ -145,9 +154,9 @@ impl Tried {
             Some(Ok(decided)) => {
                 let events = decided.into_iter().map(|decided| self.event(decided));
                 let events = events.collect::<Result<_, _>>()?;
-                Ok(Trial { events, fuel, messages, ..trial(TrialFate::Would(Status::Logged), None) })
+                Ok(Trial { events, fuel, messages, ..trial(TrialFate::Would(Status::Logged), None, None) })
             }
-            Some(Err(refusal)) => Ok(Trial { fuel, messages, ..refused(refusal.reason()) }),
+            Some(Err(refusal)) => Ok(Trial { fuel, messages, ..refused(&refusal) }),
             None => Err(LedgerError::Internal("a raw record was lost".to_owned())),
         }
     }

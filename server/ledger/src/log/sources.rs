@@ -267,15 +267,24 @@ impl Log {
             let digest = Digest::of(&spec.manifest.to_jcs()?);
             self.configured(source, spec.manifest.clone(), digest).await
         };
-        let Ok(pipeline) = configured.await else {
-            tracing::warn!(
-                log = self.name(),
-                source,
-                "a canary could not be configured and is not run; set it anew or stop it"
-            );
-            return None;
-        };
-        Some(Arc::new(Canary::new(spec.percent, &pipeline, self.now_ms())))
+        match configured.await {
+            Ok(pipeline) => Some(Arc::new(Canary::new(spec.percent, &pipeline, self.now_ms()))),
+            Err(error) => {
+                // A plugin's own words may quote its config.
+                let why = match error {
+                    LedgerError::BadRequest(_) => "its config is refused".to_owned(),
+                    other => other.to_string(),
+                };
+                let log = self.name();
+                tracing::warn!(
+                    log,
+                    source,
+                    why,
+                    "a canary could not be configured and is not run; set it anew or stop it"
+                );
+                None
+            }
+        }
     }
 }
 

@@ -106,7 +106,7 @@ async fn a_source_that_rejects_keeps_nothing_of_the_request() {
     let seen = world.rows(Family::Seen).await;
     let mut sent = records(0..300);
     sent[299] = "broken".to_owned();
-    assert!(matches!(world.send(&sent).await, Err(LedgerError::Rejected(_))));
+    assert!(matches!(world.send(&sent).await, Err(LedgerError::Rejected { .. })));
     assert_eq!(world.size(), before);
     assert_eq!(world.rows(Family::Seen).await, seen);
     assert!(world.rows(Family::Quarantine).await.is_empty());

@@ -65,6 +65,11 @@ async fn what_is_understood_is_logged_as_it_came_and_a_release_says_where() {
         tried.into_iter().map(|(_, told)| told.unwrap()).map(|told| (told.reason, told.fuel)).collect();
     let only = |slug: &str| (Some(slug.to_owned()), None);
     assert_eq!(told, [only("no-retention-class"), only("rejected")]);
+    let mut strict = classless();
+    strict.retention.on_error = Policy::Reject;
+    let tried = world.log().retry_dry(&[first], Some(&strict), "op").await.unwrap();
+    let told = tried[0].1.as_ref().unwrap();
+    assert_eq!((told.fate, told.reason.as_deref()), (TrialFate::Rejected, Some("no-retention-class")));
 
     let size = world.size();
     let retried = world.log().retry(&[first, first + 1, 0, 999], "op").await.unwrap();

@@ -44,8 +44,7 @@ pub(super) fn sign(files: &[PathBuf], key: &Path) -> Result<(), Failure> {
         let signature = sign_plugin(&digest, key).map_err(|error| Failure::cannot_tell(error.to_string()))?;
         // Others that have signed these very bytes go on to stand for them.
         let signature = match read(&place(file))?.filter(|known| is_about(known, &digest)) {
-            Some(known) => join_plugin_signatures(&known, &signature)
-                .map_err(|error| Failure::usage(error.to_string()).during(place(file).display()))?,
+            Some(known) => join_plugin_signatures(&known, &signature),
             None => signature,
         };
         write(file, &signature)?;
