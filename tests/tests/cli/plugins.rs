@@ -110,6 +110,12 @@ fn a_new_plugin_builds_passes_its_test_and_takes_its_place_in_a_pipeline() {
     let erased = site.run(&["erase", &index, "--reason", "a test"]);
     assert_eq!(erased.code, Some(0), "{}", erased.stderr);
     assert_eq!(messages(), json!([]));
+    let nonsense = site.file("nonsense.ndjson", "{broken");
+    let told = site.run(&["ingest", &nonsense, "--source", "portal"]).json();
+    assert_eq!((&told["quarantined"], messages().as_array().unwrap().len()), (&json!(1), 1));
+    let index = told["first_index"].to_string();
+    assert_eq!(site.run(&["quarantine", "discard", &index, "--reason", "a test"]).code, Some(0));
+    assert_eq!(messages(), json!([]));
 
     // What was built before is not taken for what the project is now.
     let manifest = project.join("Cargo.toml");

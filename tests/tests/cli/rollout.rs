@@ -110,8 +110,8 @@ fn an_upload_is_tried_on_samples() {
     site.run(&["plugin", "push", redactor, "--sample", &quotes]).refused(64, "the URL would have");
 }
 
-#[test]
-fn a_version_that_understands_less_is_not_bound_unasked() {
+#[tokio::test]
+async fn a_version_that_understands_less_is_not_bound_unasked() {
     let site = Site::portal();
     let config = site.file("none.json", r#"{"rules": [{"class": "not-there"}]}"#);
     let plain = site.file("plain.json", r#"{"rules": [{"class": "default"}]}"#);
@@ -131,6 +131,11 @@ fn a_version_that_understands_less_is_not_bound_unasked() {
     let refused = site.run(&push);
     assert_eq!(refused.code, Some(1));
     assert!(refused.stderr.contains("1 of which the present pipeline understands"), "{}", refused.stderr);
+    // What is tried is told nobody in figures: its fuel could spell a record out.
+    let metrics = site.server.get("/metrics").send().await.unwrap().text().await.unwrap();
+    let counts =
+        |plugin: &str| metrics.contains(&format!("cairnlog_plugin_fuel_total{{plugin=\"{plugin}\"}}"));
+    assert!(counts("web-access@0.1.0") && !counts("web-access@9.0.0"), "{metrics}");
     assert_eq!(site.run(&[&push[..], &["--force"]].concat()).code, Some(0));
     // What it understands no less of is bound without a word.
     site.run(&["plugin", "push", "target/plugins/web-access.wasm", "--source", "portal"]).json();
