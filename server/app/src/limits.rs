@@ -23,7 +23,7 @@ pub(crate) const KEYRING_BACKUP_DAYS_MAX: u32 = 3_650;
 pub(crate) const PLUGIN_BYTES_MAX: usize = 32 << 20;
 
 /// Bytes of a core module before it is a component: debug information may be in it.
-pub(crate) const CORE_BYTES_MAX: u64 = 4 * PLUGIN_BYTES_MAX as u64;
+pub(crate) const CORE_BYTES_MAX: u64 = 128 << 20;
 
 /// Largest JSON body of any other call.
 pub(crate) const JSON_BYTES_MAX: usize = 1 << 20;
